@@ -81,9 +81,10 @@ def _events() -> Iterator[pa.Table]:
     yield _dated_events(received, "start_date", CAMPAIGN, ["campaign_id", "campaign_type"])
 
 
-def _clean(column: pd.Series) -> pd.Series:
+def _clean(column: pd.Series[str]) -> pd.Series[str]:
     """Lower case, single spaces: the source shouts and pads, and the text encoder was not trained on that."""
-    return column.str.replace(r"\s+", " ", regex=True).str.strip().str.lower()
+    cleaned: pd.Series[str] = column.str.replace(r"\s+", " ", regex=True).str.strip().str.lower()
+    return cleaned
 
 
 def item_texts(products: pd.DataFrame) -> pd.Series:

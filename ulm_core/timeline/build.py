@@ -17,7 +17,8 @@ from ulm_core.warehouse.snapshot import Snapshot
 # Codes are joined in SQL, so that the stream carries small integers and memory stays bounded.
 _CODED = """
 WITH
-    users AS (SELECT user_id, row_number() OVER (ORDER BY user_id) - 1 AS code FROM (SELECT DISTINCT user_id FROM events)),
+    users AS (SELECT user_id, row_number() OVER (ORDER BY user_id) - 1 AS code
+        FROM (SELECT DISTINCT user_id FROM events)),
     names AS (SELECT event, row_number() OVER (ORDER BY event) - 1 AS code FROM (SELECT DISTINCT event FROM events)),
     known AS (SELECT item_id, row_number() OVER (ORDER BY item_id) - 1 AS code
         FROM (SELECT DISTINCT item_id FROM events WHERE item_id IS NOT NULL)),
@@ -28,7 +29,8 @@ SELECT users.code::INTEGER AS user, epoch_us(time)::BIGINT AS time, names.code::
     coalesce(quantity, 'nan'::DOUBLE) AS quantity, coalesce(visits.code, -1)::INTEGER AS session
 FROM events JOIN users USING (user_id) JOIN names USING (event)
     LEFT JOIN known USING (item_id) LEFT JOIN visits USING (session_id)
-ORDER BY users.code, time, session_id NULLS FIRST, hash(event, item_id, value, quantity), event, item_id, value, quantity
+ORDER BY users.code, time, session_id NULLS FIRST, hash(event, item_id, value, quantity),
+    event, item_id, value, quantity
 """
 
 _ITEM_IDS = "SELECT DISTINCT item_id AS id FROM events WHERE item_id IS NOT NULL ORDER BY 1"

@@ -25,6 +25,11 @@ def quote(identifier: str) -> str:
     return '"' + identifier.replace('"', '""') + '"'
 
 
+def literal(text: str) -> str:
+    """Return `text` as an SQL string, for the few places that take no bound value (COPY, view bodies)."""
+    return "'" + text.replace("'", "''") + "'"
+
+
 def disk_full_error() -> UlmError:
     """Return the error for a full disk; nothing that was published before is lost."""
     return UlmError(

@@ -14,7 +14,7 @@ from ulm_core.errors import InputError, NotFoundError, UlmError
 from ulm_core.events.columns import STANDARD, Columns, match_columns
 from ulm_core.events.samples import LogBundle
 from ulm_core.messages import N_, Message, message
-from ulm_core.warehouse.database import Database, quote
+from ulm_core.warehouse.database import Database, literal, quote
 from ulm_core.warehouse.schema import migrate
 from ulm_core.workspace import Workspace
 
@@ -23,7 +23,8 @@ Report = Callable[[Message], None]
 
 # A moment is text in ISO 8601 (without a zone it is UTC) or an epoch in s, ms or us, told apart by its digits.
 _TIME = """CASE
-    WHEN regexp_full_match({0}, '[0-9]{{9,10}}(\\.[0-9]+)?') THEN make_timestamp(CAST(CAST({0} AS DOUBLE) * 1e6 AS BIGINT))
+    WHEN regexp_full_match({0}, '[0-9]{{9,10}}(\\.[0-9]+)?')
+        THEN make_timestamp(CAST(CAST({0} AS DOUBLE) * 1e6 AS BIGINT))
     WHEN regexp_full_match({0}, '[0-9]{{12,13}}') THEN make_timestamp(CAST({0} AS BIGINT) * 1000)
     WHEN regexp_full_match({0}, '[0-9]{{15,16}}') THEN make_timestamp(CAST({0} AS BIGINT))
     ELSE TRY_CAST({0} AS TIMESTAMPTZ) AT TIME ZONE 'UTC' END"""
@@ -98,7 +99,7 @@ def _file_source(database: Database, path: Path) -> _Source:
 
 
 def _text(source: _Source, column: str) -> str:
-    """SQL for one standard column as trimmed text, '' counting as absent."""
+    """Return SQL for one standard column as trimmed text, '' counting as absent."""
     if column not in source.columns:
         return "NULL::VARCHAR"
     return f"nullif(trim(CAST({quote(source.columns[column])} AS VARCHAR)), '')"
@@ -147,9 +148,7 @@ def _load_attributes(database: Database, table: pa.Table | None, target: str, pl
         return
     database.register("incoming", table)
     named = [name for name in table.column_names if name not in plain]
-    entries = ", ".join(
-        f"{{'k': '{name.replace(chr(39), '')}', 'v': CAST({quote(name)} AS VARCHAR)}}" for name in named
-    )
+    entries = ", ".join(f"{{'k': {literal(name)}, 'v': CAST({quote(name)} AS VARCHAR)}}" for name in named)
     attributes = f"map_from_entries(list_filter([{entries}], e -> e.v IS NOT NULL))" if named else "MAP {}"
     columns = ", ".join(quote(name) for name in plain)
     database.execute(f"INSERT OR REPLACE INTO {target} SELECT {columns}, {attributes} FROM incoming")

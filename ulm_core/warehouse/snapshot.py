@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from ulm_core.warehouse.database import Database
+from ulm_core.warehouse.database import Database, literal
 from ulm_core.workspace import Workspace
 
 # Ties are ordered by content, never by the order of the source: The Complete Journey sorts a basket by
@@ -20,7 +20,7 @@ from ulm_core.workspace import Workspace
 _ORDER = "user_id, time, session_id NULLS FIRST, hash(event, item_id, value, quantity), event, item_id, value, quantity"
 
 _EXPORTS = {
-    "events": f"SELECT user_id, time, event, item_id, value, quantity, session_id, properties FROM events ORDER BY {_ORDER}",
+    "events": f"SELECT * EXCLUDE (load_id) FROM events ORDER BY {_ORDER}",
     "items": "SELECT * FROM items ORDER BY item_id",
     "users": "SELECT * FROM users ORDER BY user_id",
     "loads": "SELECT * FROM loads ORDER BY load_id",
@@ -31,8 +31,8 @@ _EXPORTS = {
 def write_snapshot(database: Database, directory: Path) -> None:
     """Write every table of the warehouse as a Parquet file into `directory`."""
     for name, sql in _EXPORTS.items():
-        target = str(directory / f"{name}.parquet").replace("'", "''")
-        database.execute(f"COPY ({sql}) TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
+        target = literal(str(directory / f"{name}.parquet"))
+        database.execute(f"COPY ({sql}) TO {target} (FORMAT parquet, COMPRESSION zstd)")
 
 
 class Snapshot:
@@ -47,8 +47,8 @@ class Snapshot:
         self.version = directory.name
         self._database = Database.in_memory()
         for name in _EXPORTS:
-            path = str(directory / f"{name}.parquet").replace("'", "''")
-            self._database.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{path}')")
+            path = literal(str(directory / f"{name}.parquet"))
+            self._database.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet({path})")
         self._database.confine(directory)
 
     @staticmethod
