@@ -12,7 +12,17 @@ from numba import njit
 
 from ulm_core.errors import NotFoundError
 from ulm_core.lifecycle.periods import Interval, Periods
-from ulm_core.lifecycle.results import RangeSpec, Result, Stopwatch, UserCodes, mask_or_all, number_or_none, select
+from ulm_core.lifecycle.results import (
+    RangeSpec,
+    Result,
+    Stopwatch,
+    UserCodes,
+    join,
+    mask_or_all,
+    number_or_none,
+    select,
+    share_of,
+)
 from ulm_core.messages import N_
 from ulm_core.timeline.index import Partition, TimelineIndex
 from ulm_core.timeline.runner import map_merge
@@ -59,13 +69,13 @@ class Activity(Result):
     @property
     def active(self) -> npt.NDArray[np.int64]:
         """Active users per period: new + returning + resurrecting."""
-        return self.counts[:3].sum(axis=0)
+        active: npt.NDArray[np.int64] = self.counts[:3].sum(axis=0)
+        return active
 
     @property
     def pulse(self) -> npt.NDArray[np.float64]:
         """(new + resurrecting) / dormant per period: above 1 the active base grows; nan without dormant."""
-        gained = (self.counts[0] + self.counts[2]).astype(np.float64)
-        return np.divide(gained, self.counts[3], out=np.full(len(gained), np.nan), where=self.counts[3] > 0)
+        return share_of(self.counts[0] + self.counts[2], self.counts[3])
 
     def to_arrow(self) -> pa.Table:
         """Return one row per period: the four counts (dormant negative), active, pulse."""
@@ -109,6 +119,26 @@ class Activity(Result):
 
 
 @njit(cache=True, nogil=True)
+def _active_periods(time: Any, event: Any, counted: Any, starts: Any, is_active: Any) -> bool:
+    """Mark the periods with a counted event; return whether there was one before the first period."""
+    n_periods = len(starts) - 1
+    is_active[:] = False
+    seen_before, period = False, 0
+    for i in range(len(time)):
+        if not counted[event[i]]:
+            continue
+        if time[i] < starts[0]:
+            seen_before = True
+            continue
+        while period < n_periods and time[i] >= starts[period + 1]:
+            period += 1
+        if period == n_periods:
+            break
+        is_active[period] = True
+    return seen_before
+
+
+@njit(cache=True, nogil=True)
 def activity_states(offsets: Any, time: Any, event: Any, counted: Any, starts: Any, included: Any) -> Any:
     """Return uint8[n_users, n_periods] states.
 
@@ -121,28 +151,12 @@ def activity_states(offsets: Any, time: Any, event: Any, counted: Any, starts: A
     for user in range(n_users):
         if not included[user]:
             continue
-        is_active[:] = False
-        seen_before, period = False, 0
-        for i in range(offsets[user], offsets[user + 1]):
-            if not counted[event[i]]:
-                continue
-            if time[i] < starts[0]:
-                seen_before = True
-                continue
-            while period < n_periods and time[i] >= starts[period + 1]:
-                period += 1
-            if period == n_periods:
-                break
-            is_active[period] = True
-        known = seen_before or is_active[0]
+        a, b = offsets[user], offsets[user + 1]
+        known = _active_periods(time[a:b], event[a:b], counted, starts, is_active) or is_active[0]
         for p in range(1, n_periods):
             if is_active[p]:
-                if not known:
-                    states[user, p - 1] = _NEW
-                elif is_active[p - 1]:
-                    states[user, p - 1] = _RETURNING
-                else:
-                    states[user, p - 1] = _RESURRECTING
+                now_known = _RETURNING if is_active[p - 1] else _RESURRECTING
+                states[user, p - 1] = now_known if known else _NEW
                 known = True
             elif is_active[p - 1]:
                 states[user, p - 1] = _DORMANT
@@ -170,9 +184,10 @@ def compute_activity(index: TimelineIndex, config: WorkspaceConfig, spec: Activi
 
     def kernel(part: Partition) -> npt.NDArray[np.uint8]:
         mask = included[part.first_user : part.first_user + part.n_users]
-        return activity_states(part.offsets, part.time, part.event, counted, starts, mask)
+        partial: npt.NDArray[np.uint8] = activity_states(part.offsets, part.time, part.event, counted, starts, mask)
+        return partial
 
-    states = map_merge(index, kernel, np.concatenate)
+    states = map_merge(index, kernel, join)
     counts = np.stack([(states == state).sum(axis=0) for state in (_NEW, _RETURNING, _RESURRECTING, _DORMANT)])
     return Activity(periods=periods, states=states, counts=counts.astype(np.int64), **watch.fields())
 

@@ -99,7 +99,7 @@ def user_summary(
     last, days = np.full(n_users, _NEVER, np.int64), np.zeros(n_users, np.int64)
     conversions, total = np.zeros(n_users, np.int64), np.zeros(n_users)
     for user in range(n_users):
-        day_end = np.int64(_NEVER)
+        day_end: Any = np.int64(_NEVER)
         for i in range(offsets[user], offsets[user + 1]):
             if time[i] >= at_us:
                 break
@@ -129,7 +129,7 @@ def compute_at_risk(index: TimelineIndex, config: WorkspaceConfig, spec: AtRiskS
     ranked = at_risk[order]
     # Just after the last event: the silence has not begun to count.
     before = stages_at_times(index, rules, ranked, last[ranked] + 1, config)
-    names = {code: name for code, name in enumerate(rules.stages)} | {UNSEEN: ""}
+    names = dict(enumerate(rules.stages)) | {UNSEEN: ""}
     return AtRisk(
         ranked=ranked,
         user_ids=tuple(index.user_ids[ranked]),
@@ -145,10 +145,11 @@ def compute_at_risk(index: TimelineIndex, config: WorkspaceConfig, spec: AtRiskS
 def _summaries(index: TimelineIndex, config: WorkspaceConfig, at_us: int) -> Sequence[npt.NDArray[Any]]:
     context = stage_context(index, config)
 
-    def kernel(part: Partition) -> tuple[Any, Any, Any, Any]:
-        return user_summary(
+    def kernel(part: Partition) -> Sequence[npt.NDArray[Any]]:
+        summary: Sequence[npt.NDArray[Any]] = user_summary(
             part.offsets, part.time, part.event, part.value,
             context.active, context.conversion, context.day_starts, at_us,
         )  # fmt: skip
+        return summary
 
     return map_merge(index, kernel, lambda partials: [np.concatenate(c) for c in zip(*partials, strict=True)])

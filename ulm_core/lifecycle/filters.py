@@ -121,7 +121,7 @@ def attribute_labels(index: TimelineIndex, snapshot: Snapshot, attribute: str) -
     """
     users_with(snapshot, attribute, [])  # names the known attributes when this one is unknown
     values = attribute_of_users(snapshot, attribute)
-    names = tuple(sorted(set(values.values()))) + (NOT_KNOWN,)
+    names = (*sorted(set(values.values())), NOT_KNOWN)
     code_of = {name: code for code, name in enumerate(names)}
     codes = np.array([code_of[values.get(user, NOT_KNOWN)] for user in index.user_ids], np.int32)
     return UserLabels(attribute, names, codes)

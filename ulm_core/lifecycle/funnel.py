@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -19,6 +20,7 @@ from ulm_core.lifecycle.results import (
     Result,
     Stopwatch,
     UserCodes,
+    join,
     mask_or_all,
     number_or_none,
     ratio,
@@ -150,9 +152,9 @@ class Funnel(Result):
         """
         if not 1 <= from_step < to_step <= len(self.counts):
             raise InputError(N_("Steps run from 1 to {n}, the first before the second."), n=len(self.counts))
-        reached = self.levels[self.entrants] >= to_step
-        gaps = (self.times_us[reached, to_step - 1] - self.times_us[reached, from_step - 1]) / SECOND_US
-        return gaps[gaps > 0]
+        done = self.times_us[self.levels[self.entrants] >= to_step]
+        gaps: npt.NDArray[np.int64] = done[:, to_step - 1] - done[:, from_step - 1]
+        return gaps[gaps > 0] / SECOND_US
 
     @property
     def mean_seconds(self) -> list[float]:
@@ -258,7 +260,11 @@ def compute_funnel(index: TimelineIndex, config: WorkspaceConfig, spec: FunnelSp
         entered = np.flatnonzero(levels > 0)
         return levels, (entered + part.first_user).astype(np.int32), times[entered]
 
-    levels, entrants, times = map_merge(index, kernel, lambda partials: tuple(map(np.concatenate, zip(*partials, strict=True))))
+    def merge(partials: Sequence[_Partial]) -> _Partial:
+        levels, entrants, times = zip(*partials, strict=True)
+        return join(levels), join(entrants), join(times)
+
+    levels, entrants, times = map_merge(index, kernel, merge)
     counts = np.array([(levels >= k).sum() for k in range(1, len(spec.steps) + 1)], np.int64)
     return Funnel(
         spec=spec, periods=periods, counts=counts, levels=levels, entrants=entrants, times_us=times, **watch.fields()

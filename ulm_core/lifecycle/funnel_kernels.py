@@ -61,7 +61,9 @@ def _advance_tie(t: int, have: Any, n_any: int, before: Any, starts: Any, plan: 
 
 
 @njit(cache=True, nogil=True)
-def _attempt_times(time: Any, event: Any, level: int, reached_at: int, plan: Any, have: Any, used: Any, out: Any) -> None:
+def _attempt_times(
+    time: Any, event: Any, level: int, reached_at: int, plan: Any, have: Any, used: Any, out: Any
+) -> None:
     """Write the step times of the first attempt that reaches `level` steps.
 
     `reached_at` is when any attempt first got there. The first such attempt starts at the first step 1
@@ -242,7 +244,7 @@ def _needs(plan: Any, need: Any) -> int:
 @njit(cache=True, nogil=True)
 def _filled(tally: Any, n_wild: int) -> int:
     """Return how many distinct steps the tallied events can fill: named steps first, ``*`` from the rest."""
-    return tally[0] + min(n_wild, tally[2] - tally[1])
+    return int(tally[0] + min(n_wild, tally[2] - tally[1]))
 
 
 @njit(cache=True, nogil=True)
@@ -311,7 +313,9 @@ def _any_order_times(time: Any, event: Any, first: int, until: int, plan: Any, h
 
 
 @njit(cache=True, nogil=True)
-def walk_users(offsets: Any, time: Any, event: Any, included: Any, from_us: int, to_us: int, order: int, plan: Any) -> Any:
+def walk_users(
+    offsets: Any, time: Any, event: Any, included: Any, from_us: int, to_us: int, order: int, plan: Any
+) -> Any:
     """Return levels int8[n_users] and step times int64[n_users, n_steps] (us; `NEVER` where not reached)."""
     n_users, n_steps, n_slots = len(offsets) - 1, len(plan.step_slot), len(plan.slot_is_any)
     levels = np.zeros(n_users, np.int8)
@@ -325,7 +329,9 @@ def walk_users(offsets: Any, time: Any, event: Any, included: Any, from_us: int,
         a, b = offsets[user], offsets[user + 1]
         a, b = a + np.searchsorted(time[a:b], from_us), a + np.searchsorted(time[a:b], to_us)
         if order == ORDERED:
-            levels[user] = walk_ordered(time[a:b], event[a:b], plan, have, used, one[:n_steps], other[:n_steps], times[user])
+            levels[user] = walk_ordered(
+                time[a:b], event[a:b], plan, have, used, one[:n_steps], other[:n_steps], times[user]
+            )
         elif order == STRICT:
             levels[user] = walk_strict(time[a:b], event[a:b], plan, have, used, one, other, times[user])
         else:

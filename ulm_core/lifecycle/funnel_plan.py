@@ -145,4 +145,4 @@ def furthest_step(after: int, have: Any, n_any: int, plan: Any, used: Any) -> in
 def fills_step(event: int, step: int, plan: Any) -> bool:
     """Return whether an event can fill a step."""
     slot = plan.step_slot[step]
-    return plan.is_any[event] if slot < 0 else plan.slot_of[event] == slot
+    return bool(plan.is_any[event] if slot < 0 else plan.slot_of[event] == slot)

@@ -11,6 +11,7 @@ from numba import njit
 
 from ulm_core.errors import InputError
 from ulm_core.lifecycle.periods import DAY_US
+from ulm_core.lifecycle.results import join
 from ulm_core.messages import N_, Message, message
 from ulm_core.timeline.index import Partition, TimelineIndex
 from ulm_core.timeline.runner import map_merge
@@ -119,9 +120,10 @@ def learn_churn_horizon(
     limit = np.iinfo(np.int64).max if until_us is None else until_us
 
     def kernel(part: Partition) -> npt.NDArray[np.int64]:
-        return longest_silences(part.offsets, part.time, part.event, active, limit)
+        longest: npt.NDArray[np.int64] = longest_silences(part.offsets, part.time, part.event, active, limit)
+        return longest
 
-    longest = map_merge(index, kernel, np.concatenate)
+    longest = map_merge(index, kernel, join)
     silences = np.sort(longest[longest >= 0])
     n_users = len(silences)
     week_us = WEEK_DAYS * DAY_US

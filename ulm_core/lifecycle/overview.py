@@ -20,6 +20,7 @@ from ulm_core.lifecycle.results import (
     Result,
     Stopwatch,
     UserCodes,
+    join,
     mask_or_all,
     number_or_none,
     ratio,
@@ -217,13 +218,14 @@ def _figures(
     horizon_us, end_us = round(horizon_days * DAY_US), index.manifest.last_us
 
     def kernel(part: Partition) -> _Figures:
-        return range_figures(
+        figures: _Figures = range_figures(
             part.offsets, part.time, part.event, part.value, active, conversion, *bounds, horizon_us, end_us
         )
+        return figures
 
     def merge(partials: Sequence[_Figures]) -> _Figures:
-        flags, conversions, revenue = (np.concatenate(column) for column in zip(*partials, strict=True))
-        return flags * included, conversions * included, revenue * included
+        flags, conversions, revenue = zip(*partials, strict=True)
+        return join(flags) * included, join(conversions) * included, join(revenue) * included
 
     return map_merge(index, kernel, merge)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -89,7 +90,8 @@ class Result(ABC):
 
     def to_pandas(self) -> pd.DataFrame:
         """Return the numbers as a data frame."""
-        return self.to_arrow().to_pandas()
+        frame: pd.DataFrame = self.to_arrow().to_pandas()
+        return frame
 
     @abstractmethod
     def users(self, cell: Any) -> UserCodes:
@@ -139,6 +141,21 @@ def mask_or_all(users: NDArray[np.bool_] | None, n_users: int) -> NDArray[np.boo
             N_("The user filter covers {given} users, the data has {n_users}."), given=len(users), n_users=n_users
         )
     return np.ascontiguousarray(users, dtype=np.bool_)
+
+
+Scalar = TypeVar("Scalar", bound=np.generic)
+
+
+def join(partials: Sequence[NDArray[Scalar]]) -> NDArray[Scalar]:
+    """Return per-user partials in one array: the usual merge of `map_merge`."""
+    return np.concatenate(partials)
+
+
+def share_of(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return part / whole element by element, nan where the whole is 0 (no base is not 0%)."""
+    whole = np.broadcast_to(whole, part.shape)
+    out: NDArray[np.float64] = np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
+    return out
 
 
 def number_or_none(value: float) -> float | None:

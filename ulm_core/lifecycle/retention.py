@@ -13,7 +13,17 @@ from pydantic import Field
 
 from ulm_core.lifecycle.events import ANY_EVENT, event_flags
 from ulm_core.lifecycle.periods import Interval, Periods
-from ulm_core.lifecycle.results import RangeSpec, Result, Stopwatch, UserCodes, mask_or_all, number_or_none, select
+from ulm_core.lifecycle.results import (
+    RangeSpec,
+    Result,
+    Stopwatch,
+    UserCodes,
+    join,
+    mask_or_all,
+    number_or_none,
+    select,
+    share_of,
+)
 from ulm_core.timeline.index import Partition, TimelineIndex
 from ulm_core.timeline.runner import map_merge
 from ulm_core.workspace import WorkspaceConfig
@@ -78,9 +88,7 @@ class Retention(Result):
     @property
     def rates(self) -> npt.NDArray[np.float64]:
         """Counts over the cohort's size; nan outside the triangle and for empty cohorts."""
-        shown = (self.counts >= 0) & (self.sizes[:, None] > 0)
-        sizes = np.broadcast_to(self.sizes[:, None], self.counts.shape)
-        return np.divide(self.counts, sizes, out=np.full(self.counts.shape, np.nan), where=shown)
+        return np.where(self.counts >= 0, share_of(self.counts, self.sizes[:, None]), np.nan)
 
     @property
     def is_complete(self) -> npt.NDArray[np.bool_]:
@@ -100,9 +108,7 @@ class Retention(Result):
         return self._mean((self.counts >= 0) & self.is_complete)
 
     def _mean(self, shown: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-        base = (self.sizes[:, None] * shown).sum(axis=0)
-        back = np.where(shown, self.counts, 0).sum(axis=0)
-        return np.divide(back, base, out=np.full(len(base), np.nan), where=base > 0)
+        return share_of(np.where(shown, self.counts, 0).sum(axis=0), (self.sizes[:, None] * shown).sum(axis=0))
 
     def to_arrow(self) -> pa.Table:
         """Return cohort, size, lag, users, rate, is_complete: one row per cell of the triangle."""
@@ -219,5 +225,5 @@ def compute_retention(index: TimelineIndex, config: WorkspaceConfig, spec: Reten
     outside = np.add.outer(np.arange(n), np.arange(n)) >= n
     sizes = counts[:, 0].copy()
     counts[outside] = -1
-    flags = np.concatenate([flag for flag, _ in partials])
+    flags = join([flag for flag, _ in partials])
     return Retention(periods=periods, mode=spec.mode, sizes=sizes, counts=counts, flags=flags, **watch.fields())

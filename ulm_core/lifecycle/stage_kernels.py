@@ -60,16 +60,27 @@ def _holds(op: int, left: float, right: float) -> bool:
 @njit(cache=True, nogil=True)
 def _feature(kind: int, t: int, hi: int, lo: int, returned: int, when: Any, day_rank: Any, conversions: Any) -> float:
     if kind == SINCE_FIRST:
-        return (t - when[0]) / DAY
+        return float(t - when[0]) / DAY
     if kind == SINCE_LAST:
-        return (t - when[hi - 1]) / DAY
+        return float(t - when[hi - 1]) / DAY
     if kind == SINCE_RETURN:
-        return (t - when[returned]) / DAY if returned >= 0 else np.inf
+        return float(t - when[returned]) / DAY if returned >= 0 else np.inf
     if kind == ACTIVE_DAYS:
         return float(day_rank[hi - 1])
     if kind == ACTIVE_DAYS_WINDOW:
         return float(day_rank[hi - 1] - day_rank[lo] + 1) if lo < hi else 0.0
     return float(conversions[hi] - conversions[lo])
+
+
+@njit(cache=True, nogil=True)
+def _advance(hi: int, t: int, when: Any, feature: Any, window: Any, returned: Any) -> int:
+    """Return the number of active events before t; note in `returned` which of them ended a silence."""
+    while hi < len(when) and when[hi] < t:
+        for c in range(len(feature)):
+            if feature[c] == SINCE_RETURN and hi > 0 and when[hi] - when[hi - 1] > window[c]:
+                returned[c] = hi
+        hi += 1
+    return hi
 
 
 @njit(cache=True, nogil=True)
@@ -79,21 +90,15 @@ def stages_of_user(
 ) -> None:  # fmt: skip
     """Write the stage code at each time of `at` (ascending) into `out`; 255 before the first active event."""
     when, day_rank, conversions = _active_events(time, event, active, conversion, day_starts)
-    n_conditions = len(feature)
-    lo = np.zeros(n_conditions, np.int64)
-    returned = np.full(n_conditions, -1, np.int64)
+    lo = np.zeros(len(feature), np.int64)
+    returned = np.full(len(feature), -1, np.int64)
     hi = 0
+    out[:] = UNSEEN_CODE
     for k in range(len(at)):
         t = at[k]
-        while hi < len(when) and when[hi] < t:
-            for c in range(n_conditions):
-                if feature[c] == SINCE_RETURN and hi > 0 and when[hi] - when[hi - 1] > window[c]:
-                    returned[c] = hi
-            hi += 1
-        out[k] = UNSEEN_CODE
-        if hi == 0:
-            continue
-        for rule in range(len(stage)):
+        hi = _advance(hi, t, when, feature, window, returned)
+        rule = 0 if hi > 0 else len(stage)
+        while rule < len(stage):
             matches = True
             for c in range(first_condition[rule], first_condition[rule + 1]):
                 while lo[c] < hi and when[lo[c]] < t - window[c]:
@@ -105,6 +110,7 @@ def stages_of_user(
             if matches:
                 out[k] = stage[rule]
                 break
+            rule += 1
 
 
 @njit(cache=True, nogil=True)

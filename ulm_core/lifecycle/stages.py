@@ -13,7 +13,7 @@ import pyarrow as pa
 from ulm_core.errors import InputError
 from ulm_core.lifecycle import stage_kernels
 from ulm_core.lifecycle.periods import Interval, Periods, make_periods
-from ulm_core.lifecycle.results import RangeSpec, Result, Stopwatch, UserCodes, mask_or_all, select
+from ulm_core.lifecycle.results import RangeSpec, Result, Stopwatch, UserCodes, join, mask_or_all, select, share_of
 from ulm_core.lifecycle.rules import UNSEEN, CompiledRules, StageRules, workspace_rules
 from ulm_core.messages import N_
 from ulm_core.timeline.index import History, Partition, TimelineIndex
@@ -88,9 +88,10 @@ def assign_stages(
     arguments = _kernel_rules(stage_context(index, config), rules)
 
     def kernel(part: Partition) -> StageCodes:
-        return stage_kernels.stages_on_grid(part.offsets, part.time, part.event, ascending, *arguments)
+        on_grid: StageCodes = stage_kernels.stages_on_grid(part.offsets, part.time, part.event, ascending, *arguments)
+        return on_grid
 
-    codes: StageCodes = map_merge(index, kernel, np.concatenate)
+    codes = map_merge(index, kernel, join)
     if np.array_equal(order, np.arange(len(order))):
         return codes
     unsorted = np.empty_like(codes)
@@ -127,12 +128,13 @@ def stages_at_times(
     def kernel(part: Partition) -> StageCodes:
         own = starts[part.first_user : part.first_user + part.n_users + 1]
         times = at[own[0] : own[-1]]
-        return stage_kernels.stages_at_own_times(
+        found: StageCodes = stage_kernels.stages_at_own_times(
             part.offsets, part.time, part.event, own - own[0], times, *arguments
         )
+        return found
 
     codes = np.empty(len(order), np.uint8)
-    codes[order] = map_merge(index, kernel, np.concatenate)
+    codes[order] = map_merge(index, kernel, join)
     return codes
 
 
@@ -198,8 +200,7 @@ class StageMix(Result):
     @property
     def shares(self) -> npt.NDArray[np.float64]:
         """Counts over all users seen by then: float64[n_periods, n_stages], nan where nobody was."""
-        totals = self.counts.sum(axis=1, keepdims=True)
-        return np.divide(self.counts, totals, out=np.full(self.counts.shape, np.nan), where=totals > 0)
+        return share_of(self.counts, self.counts.sum(axis=1, keepdims=True))
 
     def to_arrow(self) -> pa.Table:
         """Return period, is_complete, stage, users, share: one row per period and stage."""
@@ -250,10 +251,6 @@ def compute_stage_mix(index: TimelineIndex, config: WorkspaceConfig, spec: Stage
     return StageMix(periods=periods, rules=rules, codes=codes, counts=counts, **watch.fields())
 
 
-def stages_at(
-    index: TimelineIndex, config: WorkspaceConfig, at_us: int, rules: StageRules | None = None
-) -> StageCodes:
+def stages_at(index: TimelineIndex, config: WorkspaceConfig, at_us: int, rules: StageRules | None = None) -> StageCodes:
     """Return uint8[n_users]: the stage of every user at one time (255 = not yet seen)."""
     return assign_stages(index, rules or workspace_rules(index, config), [at_us], config)[:, 0]
-
-

@@ -17,8 +17,8 @@ from ulm_core.lifecycle.filters import UserLabels
 from ulm_core.lifecycle.horizon import learn_churn_horizon
 from ulm_core.lifecycle.kaplan_meier import Curve, LogRank, fit_curve, log_rank
 from ulm_core.lifecycle.periods import DAY_US, make_periods
-from ulm_core.lifecycle.results import Result, Spec, Stopwatch, UserCodes, mask_or_all, number_or_none, select
-from ulm_core.lifecycle.rules import STAGES, default_rules
+from ulm_core.lifecycle.results import Result, Spec, Stopwatch, UserCodes, join, mask_or_all, number_or_none, select
+from ulm_core.lifecycle.rules import UNSEEN, StageRules, default_rules
 from ulm_core.lifecycle.stages import stages_at
 from ulm_core.messages import N_, Message, message
 from ulm_core.timeline.index import Partition, TimelineIndex
@@ -47,6 +47,8 @@ class SurvivalSpec(Spec):
         Days of silence that count as churn; None: learnt from the log.
     labels
         Groups of one's own.
+    rules
+        Stage rules for groups by stage; None: the default rules for the horizon.
     confidence
         Level of the intervals.
     """
@@ -56,6 +58,7 @@ class SurvivalSpec(Spec):
     origin_us: int | None = None
     horizon_days: float | None = Field(None, gt=0, le=36_500)
     labels: UserLabels | None = None
+    rules: StageRules | None = None
     confidence: float = Field(0.95, gt=0, lt=1)
 
 
@@ -166,41 +169,47 @@ def _curve_json(curve: Curve) -> dict[str, Any]:
 
 
 @njit(cache=True, nogil=True)
+def _last_before_churn(
+    time: Any, event: Any, active: Any, origin_us: int, horizon_us: int, end_us: int
+) -> tuple[Any, Any]:
+    """Return one user's origin and the last active event before the first silence longer than the horizon.
+
+    The origin is `_NEVER` for users at no risk: without an active event by `end_us`, or, where one origin
+    is given for all (`origin_us` not `_NEVER`), not yet seen or already churned at it.
+    """
+    origin, last = np.int64(_NEVER), np.int64(_NEVER)
+    for i in range(len(time)):
+        t = time[i]
+        if not active[event[i]] or t > end_us:
+            continue
+        if last == _NEVER:
+            if origin_us != _NEVER and t >= origin_us:
+                break
+            origin = t
+        elif t - last > horizon_us and t >= origin_us:
+            break  # that silence was churn; coming back does not undo it
+        last = t
+    if origin_us == _NEVER or last == _NEVER:
+        return origin, last
+    return (origin_us if origin_us - last <= horizon_us else np.int64(_NEVER)), last
+
+
+@njit(cache=True, nogil=True)
 def churn_times(
     offsets: Any, time: Any, event: Any, active: Any, origin_us: int, horizon_us: int, end_us: int
 ) -> tuple[Any, Any, Any]:
     """Return, per user, origin and end of observation (us) and whether it ended in churn.
 
-    ``origin = _NEVER`` for users at no risk: without active event before `end_us`, or, where one origin
-    is given for all (`origin_us` not `_NEVER`), not yet seen or already churned at it.
+    See `_last_before_churn` for the origin; `origin_us` is `_NEVER` for "each user's first active event".
     """
     n_users = len(offsets) - 1
-    origin = np.full(n_users, _NEVER, np.int64)
+    origin = np.empty(n_users, np.int64)
     until = np.full(n_users, end_us, np.int64)
     churned = np.zeros(n_users, np.bool_)
     for user in range(n_users):
-        last = np.int64(_NEVER)
-        for i in range(offsets[user], offsets[user + 1]):
-            t = time[i]
-            if not active[event[i]] or t > end_us:
-                continue
-            if t < origin_us:
-                last = t
-                continue
-            if last == _NEVER:
-                if origin_us != _NEVER:
-                    break  # not yet seen at the common origin
-                origin[user] = t
-            elif t - last > horizon_us:
-                break  # the silence before this event was churn: coming back does not undo it
-            last = t
-        if last == _NEVER:
-            continue
-        if origin_us != _NEVER:
-            if origin_us - last > horizon_us:
-                continue  # already churned at the common origin
-            origin[user] = origin_us
-        if end_us - last > horizon_us:
+        a, b = offsets[user], offsets[user + 1]
+        origin[user], last = _last_before_churn(time[a:b], event[a:b], active, origin_us, horizon_us, end_us)
+        if origin[user] != _NEVER and end_us - last > horizon_us:
             until[user] = last + horizon_us
             churned[user] = True
     return origin, until, churned
@@ -262,11 +271,14 @@ def _observe(
         raise InputError(N_("The date at which curves start lies after the last event."))
 
     def kernel(part: Partition) -> tuple[Any, Any, Any]:
-        return churn_times(part.offsets, part.time, part.event, active, common, horizon_us, end_us)
+        partial: tuple[Any, Any, Any] = churn_times(
+            part.offsets, part.time, part.event, active, common, horizon_us, end_us
+        )
+        return partial
 
     def merge(partials: Sequence[tuple[Any, Any, Any]]) -> tuple[Any, Any, Any]:
-        origin, until, churned = (np.concatenate(column) for column in zip(*partials, strict=True))
-        return origin, until, churned
+        origin, until, churned = zip(*partials, strict=True)
+        return join(origin), join(until), join(churned)
 
     return map_merge(index, kernel, merge)
 
@@ -281,8 +293,9 @@ def _groups(
     if spec.by == "labels" and spec.labels is not None:
         return spec.labels.names, spec.labels.codes
     if spec.by == "stage" and spec.origin_us is not None:
-        codes = stages_at(index, config, spec.origin_us, default_rules(horizon_days))
-        return STAGES, np.where(codes < len(STAGES), codes, -1).astype(np.int64)
+        rules = spec.rules or default_rules(horizon_days)
+        codes = stages_at(index, config, spec.origin_us, rules)
+        return rules.stages, np.where(codes == UNSEEN, -1, codes.astype(np.int64))
     if spec.by == "cohort":
         return _cohorts(index, config, spec)
     return (EVERYONE,), np.zeros(index.n_users, np.int32)
@@ -292,8 +305,8 @@ def _cohorts(
     index: TimelineIndex, config: WorkspaceConfig, spec: SurvivalSpec
 ) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
     active = index.active_mask(config)
-    first = map_merge(
-        index, lambda part: first_active(part.offsets, part.time, part.event, active), np.concatenate
+    first: npt.NDArray[np.int64] = map_merge(
+        index, lambda part: first_active(part.offsets, part.time, part.event, active), join
     )
     ends = index.manifest.first_us, index.manifest.last_us + 1
     periods = make_periods(*ends, spec.cohort_interval, config.timezone, config.week_start)

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from ulm_core.errors import InputError, NotFoundError
 from ulm_core.lifecycle.periods import to_datetime
-from ulm_core.lifecycle.results import Result, Spec, Stopwatch, UserCodes, mask_or_all, select
+from ulm_core.lifecycle.results import Result, Spec, Stopwatch, UserCodes, mask_or_all, select, share_of
 from ulm_core.lifecycle.rules import NOT_YET_SEEN, UNSEEN, StageRules, workspace_rules
 from ulm_core.lifecycle.stages import StageCodes, assign_stages
 from ulm_core.messages import N_
@@ -72,8 +72,7 @@ class TransitionMatrix(Result):
     @property
     def rates(self) -> npt.NDArray[np.float64]:
         """Counts over the row's sum, nan in rows without users."""
-        totals = self.counts.sum(axis=1, keepdims=True)
-        return np.divide(self.counts, totals, out=np.full(self.counts.shape, np.nan), where=totals > 0)
+        return share_of(self.counts, self.counts.sum(axis=1, keepdims=True))
 
     def links(self) -> pa.Table:
         """Return source, target, users, rate for every transition someone made: the ribbons of a Sankey."""
