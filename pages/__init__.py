@@ -1,0 +1,1 @@
+"""One file a page: read the filters, call `ulm_core`, draw."""
