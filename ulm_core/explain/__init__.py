@@ -1,0 +1,1 @@
+"""Why: SHAP values over events, features and stage."""

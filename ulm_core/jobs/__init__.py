@@ -1,0 +1,1 @@
+"""Work that outlives a browser tab: the queue and the worker."""

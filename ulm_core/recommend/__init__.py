@@ -1,0 +1,1 @@
+"""What to show to whom: candidates, and the lists made of them."""

@@ -1,0 +1,259 @@
+"""The timeline index: one user's events lie side by side, in time order, in memory-mapped columns.
+
+Files of an index folder: ``manifest.json``, one raw ``<column>.bin`` per column, and the ids by code
+(``users.parquet``, ``items.parquet``). The index is never edited: a new version is a
+new folder (ADR 0002).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict
+
+from ulm_core.errors import NotFoundError, UlmError
+from ulm_core.messages import N_
+from ulm_core.workspace import Workspace, WorkspaceConfig
+
+FORMAT = 1
+COLUMNS: dict[str, npt.DTypeLike] = {
+    "time": np.int64,
+    "event": np.int16,
+    "item": np.int32,
+    "value": np.float64,
+    "quantity": np.float64,
+    "session": np.int32,
+}
+NO_ITEM = -1
+
+Ints = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+
+class Manifest(BaseModel):
+    """What an index folder holds. `first_us` and `last_us` are UTC microseconds since 1970."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: int = FORMAT
+    version: str
+    fingerprint: str
+    n_events: int
+    n_users: int
+    n_items: int
+    event_names: tuple[str, ...]
+    first_us: int
+    last_us: int
+    partitions: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class History:
+    """The events of one user in time order; the arrays may be edited copies (what-if, SHAP).
+
+    Attributes
+    ----------
+    time
+        int64, UTC microseconds.
+    event, item, session
+        Codes; item and session are -1 where the event has none.
+    value, quantity
+        float64, nan where the event has none.
+    """
+
+    time: npt.NDArray[np.int64]
+    event: npt.NDArray[np.int16]
+    item: npt.NDArray[np.int32]
+    value: npt.NDArray[np.float64]
+    quantity: npt.NDArray[np.float64]
+    session: npt.NDArray[np.int32]
+
+    def __len__(self) -> int:
+        """Return the number of events."""
+        return len(self.time)
+
+    def take(self, keep: npt.NDArray[Any] | slice) -> History:
+        """Return the history with only the events selected by `keep` (mask, positions or slice)."""
+        return History(*(getattr(self, field.name)[keep] for field in fields(self)))
+
+
+@dataclass(frozen=True)
+class Partition(History):
+    """A run of whole users; `offsets[k]:offsets[k + 1]` are the events of user `first_user + k`."""
+
+    first_user: int
+    offsets: Ints
+
+    @property
+    def n_users(self) -> int:
+        """Number of users in the partition."""
+        return len(self.offsets) - 1
+
+
+class TimelineIndex:
+    """Memory-mapped columns of one published version.
+
+    Columns (`time`, `event`, `item`, `value`, `quantity`, `session`) have one entry per event, sorted
+    by user and time; `offsets` has `n_users + 1` entries. See `History` for units.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.manifest = _read_manifest(directory)
+        self.offsets: Ints = self._map("offsets", np.int64)
+        self.time: Ints = self._map("time", np.int64)
+        self.event: npt.NDArray[np.int16] = self._map("event", np.int16)
+        self.item: npt.NDArray[np.int32] = self._map("item", np.int32)
+        self.value: npt.NDArray[np.float64] = self._map("value", np.float64)
+        self.quantity: npt.NDArray[np.float64] = self._map("quantity", np.float64)
+        self.session: npt.NDArray[np.int32] = self._map("session", np.int32)
+        self._spans: dict[tuple[str, ...], tuple[int, int]] = {}
+
+    def _map(self, name: str, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+        path = self.directory / f"{name}.bin"
+        if path.stat().st_size == 0:  # an empty file cannot be mapped
+            return np.empty(0, dtype)
+        # A plain array over the map: np.memmap costs microseconds at every slice.
+        return np.asarray(np.memmap(path, dtype, mode="r"))
+
+    @staticmethod
+    def open(workspace: Workspace) -> TimelineIndex:
+        """Open the index of the published version; a process shares one object per version.
+
+        Raises
+        ------
+        EmptyWorkspaceError
+            When nothing was loaded yet.
+        """
+        return _open(workspace.version_dir() / "timeline")
+
+    @property
+    def n_users(self) -> int:
+        """Number of users with at least one event."""
+        return self.manifest.n_users
+
+    @cached_property
+    def user_ids(self) -> npt.NDArray[np.object_]:
+        """User id by user code."""
+        return _read_ids(self.directory / "users.parquet")
+
+    @cached_property
+    def item_ids(self) -> npt.NDArray[np.object_]:
+        """Item id by item code; only items with at least one event have a code."""
+        return _read_ids(self.directory / "items.parquet")
+
+    @cached_property
+    def _user_codes(self) -> dict[str, int]:
+        return {name: code for code, name in enumerate(self.user_ids)}
+
+    @cached_property
+    def _item_codes(self) -> dict[str, int]:
+        return {name: code for code, name in enumerate(self.item_ids)}
+
+    def user_code(self, user_id: str) -> int:
+        """Return the code of a user.
+
+        Raises
+        ------
+        NotFoundError
+            When no event of that user is loaded.
+        """
+        return _code("user", user_id, self._user_codes)
+
+    def item_code(self, item_id: str) -> int:
+        """Return the code of an item; raises NotFoundError when it has no event."""
+        return _code("item", item_id, self._item_codes)
+
+    def event_code(self, name: str) -> int:
+        """Return the code of an event name; raises NotFoundError with near matches."""
+        return _code("event", name, {known: code for code, known in enumerate(self.manifest.event_names)})
+
+    def event_mask(self, names: Iterable[str]) -> Mask:
+        """Return a bool per event code, true for `names`; names the log lacks are ignored."""
+        wanted = set(names)
+        return np.array([name in wanted for name in self.manifest.event_names], dtype=np.bool_)
+
+    def active_mask(self, config: WorkspaceConfig) -> Mask:
+        """Return a bool per event code: what users do themselves (all but passive events)."""
+        return ~self.event_mask(config.passive_events)
+
+    def conversion_mask(self, config: WorkspaceConfig) -> Mask:
+        """Return a bool per event code: the conversions of this workspace."""
+        return self.event_mask(config.conversion_events)
+
+    def active_span(self, config: WorkspaceConfig) -> tuple[int, int]:
+        """Return the first and last moment of user activity (UTC microseconds), passive events left out.
+
+        A campaign sent weeks before the log begins must not stretch every chart to the left.
+        """
+        key = config.passive_events
+        if key not in self._spans:
+            times = self.time[self.active_mask(config)[self.event]]
+            self._spans[key] = (int(times.min()), int(times.max())) if len(times) else self._whole_span()
+        return self._spans[key]
+
+    def _whole_span(self) -> tuple[int, int]:
+        return self.manifest.first_us, self.manifest.last_us
+
+    def partition(self, number: int) -> Partition:
+        """Return partition `number` as views on the columns, offsets re-based to 0."""
+        return self.users(*self.manifest.partitions[number])
+
+    def users(self, first: int, stop: int) -> Partition:
+        """Return users `first` to `stop - 1` as one partition."""
+        begin, end = int(self.offsets[first]), int(self.offsets[stop])
+        columns = {name: getattr(self, name)[begin:end] for name in COLUMNS}
+        return Partition(**columns, first_user=first, offsets=self.offsets[first : stop + 1] - begin)
+
+    def partitions(self) -> Iterator[Partition]:
+        """Yield every partition in order."""
+        for number in range(len(self.manifest.partitions)):
+            yield self.partition(number)
+
+    def history(self, user: int, until_us: int | None = None) -> History:
+        """Return the events of one user, only those before `until_us` when it is given."""
+        begin, end = int(self.offsets[user]), int(self.offsets[user + 1])
+        if until_us is not None:
+            end = begin + int(np.searchsorted(self.time[begin:end], until_us, side="left"))
+        return History(*(getattr(self, name)[begin:end] for name in COLUMNS))
+
+
+def _read_manifest(directory: Path) -> Manifest:
+    try:
+        manifest = Manifest.model_validate_json((directory / "manifest.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _unusable(directory) from error
+    if manifest.format != FORMAT:
+        raise _unusable(directory)
+    return manifest
+
+
+def _unusable(directory: Path) -> UlmError:
+    return UlmError(
+        N_("The timeline index in {path} cannot be used by this version. Load the data again."),
+        code="bad_index",
+        path=directory,
+    )
+
+
+def _read_ids(path: Path) -> npt.NDArray[np.object_]:
+    return np.asarray(pq.read_table(path)["id"].to_numpy(zero_copy_only=False), dtype=object)
+
+
+def _code(kind: str, name: str, codes: dict[str, int]) -> int:
+    code = codes.get(name)
+    if code is None:
+        raise NotFoundError.for_name(kind, name, codes)
+    return code
+
+
+@lru_cache(maxsize=4)
+def _open(directory: Path) -> TimelineIndex:
+    return TimelineIndex(directory)

@@ -1,0 +1,1 @@
+"""DuckDB: the system of record, and the immutable snapshots everybody else reads."""

@@ -1,0 +1,172 @@
+"""What is loaded, and look-ups of users and items: plain SQL over a snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import pyarrow as pa
+
+from ulm_core.errors import NotFoundError
+from ulm_core.warehouse.snapshot import Snapshot
+from ulm_core.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class LoadRow:
+    """One line of the history of loads."""
+
+    load_id: int
+    loaded_at: datetime
+    source: str
+    rows_read: int
+    rows_loaded: int
+    rows_quarantined: int
+
+
+@dataclass(frozen=True)
+class DatasetSummary:
+    """What a workspace holds. Times are UTC; `as_of` is the last event's time.
+
+    `first_at` is the first thing a user did: a campaign sent before the log begins does not start it.
+
+    `rows` counts loaded events, `rows_read` what the sources held; the difference is in `quarantine`.
+    """
+
+    version: str
+    rows: int
+    rows_read: int
+    users: int
+    items: int
+    items_known: int
+    users_described: int
+    first_at: datetime
+    as_of: datetime
+    events: dict[str, int]
+    quarantine: dict[str, int]
+    loads: tuple[LoadRow, ...]
+
+    @property
+    def rows_quarantined(self) -> int:
+        """Rows that could not be loaded, each standing in the quarantine with its reason."""
+        return sum(self.quarantine.values())
+
+    def to_json(self) -> dict[str, object]:
+        """Return the summary as plain values, times in ISO 8601."""
+        return {
+            **vars(self),
+            "rows_quarantined": self.rows_quarantined,
+            "first_at": self.first_at.isoformat(),
+            "as_of": self.as_of.isoformat(),
+            "loads": [{**vars(load), "loaded_at": load.loaded_at.isoformat()} for load in self.loads],
+        }
+
+
+def _counts(snapshot: Snapshot, sql: str) -> dict[str, int]:
+    table = snapshot.query(sql)
+    return dict(zip(table.column(0).to_pylist(), table.column(1).to_pylist(), strict=True))
+
+
+def dataset_summary(workspace: Workspace) -> DatasetSummary:
+    """Return what the published version holds.
+
+    Raises
+    ------
+    EmptyWorkspaceError
+        When nothing was loaded yet.
+    """
+    snapshot = Snapshot.open(workspace)
+    totals = snapshot.query(
+        """SELECT count(*) AS rows, count(DISTINCT user_id) AS users, count(DISTINCT item_id) AS items,
+        coalesce(min(time) FILTER (NOT list_contains(?, event)), min(time)) AS first_at, max(time) AS as_of,
+        (SELECT count(*) FROM items) AS items_known,
+        (SELECT count(*) FROM users WHERE user_id IN (SELECT user_id FROM events)) AS users_described,
+        (SELECT sum(rows_read)::BIGINT FROM loads) AS rows_read FROM events""",
+        [list(workspace.config.passive_events)],
+    ).to_pylist()[0]
+    loads = snapshot.query(
+        "SELECT load_id, loaded_at, source, rows_read, rows_loaded, rows_quarantined FROM loads ORDER BY load_id DESC"
+    )
+    return DatasetSummary(
+        version=snapshot.version,
+        events=_counts(snapshot, "SELECT event, count(*) FROM events GROUP BY event ORDER BY 2 DESC, 1"),
+        quarantine=_counts(snapshot, "SELECT reason, count(*) FROM quarantine GROUP BY reason ORDER BY 2 DESC, 1"),
+        loads=tuple(LoadRow(**row) for row in loads.to_pylist()),
+        **totals,
+    )
+
+
+def quarantine_rows(snapshot: Snapshot, limit: int = 100) -> pa.Table:
+    """Return examples of quarantined rows: source, row_number, reason, original."""
+    return snapshot.query(
+        "SELECT source, row_number, reason, original FROM quarantine ORDER BY load_id, row_number LIMIT ?", [limit]
+    )
+
+
+def search_users(snapshot: Snapshot, text: str, limit: int = 20) -> list[str]:
+    """Return user ids that start with `text` (exact match first, then shortest)."""
+    table = snapshot.query(
+        """SELECT DISTINCT user_id FROM events WHERE starts_with(lower(user_id), lower(?))
+        ORDER BY length(user_id), user_id LIMIT ?""",
+        [text.strip(), limit],
+    )
+    return [str(value) for value in table["user_id"].to_pylist()]
+
+
+def user_attributes(snapshot: Snapshot, user_id: str) -> dict[str, str]:
+    """Return what is known of a user beside the log; empty when nothing is (most users of the sample)."""
+    table = snapshot.query("SELECT attributes FROM users WHERE user_id = ?", [user_id])
+    return dict(table["attributes"][0].as_py()) if table.num_rows else {}
+
+
+def attribute_values(snapshot: Snapshot) -> dict[str, list[str]]:
+    """Return the values of every user attribute that has at most 50 of them, for filters and breakdowns."""
+    table = snapshot.query(
+        """WITH pairs AS (SELECT unnest(map_entries(attributes)) AS entry FROM users)
+        SELECT entry.key AS name, list_sort(list(DISTINCT entry.value)) AS known FROM pairs
+        GROUP BY entry.key HAVING count(DISTINCT entry.value) <= 50 ORDER BY name"""
+    )
+    return dict(zip(table["name"].to_pylist(), table["known"].to_pylist(), strict=True))
+
+
+def users_with(snapshot: Snapshot, attribute: str, values: Sequence[str]) -> list[str]:
+    """Return the users whose `attribute` is one of `values`.
+
+    Raises
+    ------
+    NotFoundError
+        When no user has such an attribute.
+    """
+    known = attribute_values(snapshot)
+    if attribute not in known:
+        raise NotFoundError.for_name("attribute", attribute, known)
+    table = snapshot.query(
+        "SELECT user_id FROM users WHERE list_contains(?, attributes[?]) ORDER BY user_id", [list(values), attribute]
+    )
+    return [str(value) for value in table["user_id"].to_pylist()]
+
+
+def attribute_of_users(snapshot: Snapshot, attribute: str) -> dict[str, str]:
+    """Return user id -> value for one attribute, users without it left out."""
+    table = snapshot.query(
+        "SELECT user_id, attributes[?] AS value FROM users WHERE attributes[?] IS NOT NULL", [attribute, attribute]
+    )
+    return dict(zip(table["user_id"].to_pylist(), table["value"].to_pylist(), strict=True))
+
+
+def item_texts(snapshot: Snapshot) -> dict[str, str]:
+    """Return item id -> text for every described item."""
+    table = snapshot.query("SELECT item_id, text FROM items WHERE text IS NOT NULL AND text <> ''")
+    return dict(zip(table["item_id"].to_pylist(), table["text"].to_pylist(), strict=True))
+
+
+def describe_items(snapshot: Snapshot, item_ids: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Return text, category and attributes of items by id; unknown ids are left out."""
+    table = snapshot.query(
+        "SELECT item_id, text, category, attributes FROM items WHERE list_contains(?, item_id)", [list(item_ids)]
+    )
+    return {
+        row["item_id"]: {"text": row["text"] or "", "category": row["category"] or "", **dict(row["attributes"] or [])}
+        for row in table.to_pylist()
+    }
