@@ -34,8 +34,8 @@ def card(title: str, *, how: str | None = None, key: str | None = None) -> Itera
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             st.subheader(title, anchor=False)
             if how:
-                with st.popover(_("How is this computed?"), type="tertiary", icon=":material/help:"):
-                    st.markdown(how)
+                with st.popover(_("Definition"), type="tertiary", icon=":material/help:"):
+                    st.markdown(f"**{_('How is this computed?')}**\n\n{how}")
         with guarded():
             yield
 
@@ -137,7 +137,7 @@ class Kpi:
     help: str
     delta: float | None = None
     delta_good: str = "normal"
-    against: str = ""
+    against: str = ""  # what to say where there is nothing to compare with
     trend: Sequence[float] | None = None
     exact: str = ""
 
@@ -153,7 +153,7 @@ def kpi(item: Kpi) -> None:
         item.value,
         delta if has_delta else None,
         delta_color=item.delta_good if has_delta else "off",  # type: ignore[arg-type]
-        delta_description=(item.against or None) if has_delta else (_("n/a") if item.against else None),
+        delta_description=None if has_delta else (item.against or None),
         help="\n\n".join(part for part in (item.help, item.exact) if part),
         border=True,
         height="stretch",

@@ -1,16 +1,17 @@
 """The data behind a page, opened once a version, and results computed once a question.
 
-Caches are keyed by (workspace root, data version, question as JSON): the same key means the same
+Caches are keyed by (workspace root, data version, question as text): the same key means the same
 answer for every reader, so results are shared and never copied.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, date
 from pathlib import Path
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 import streamlit as st
 
@@ -37,9 +38,34 @@ class Data:
     summary: reports.DatasetSummary
 
     @property
-    def key(self) -> tuple[str, str]:
-        """What identifies the data in a cache."""
-        return str(self.workspace.root), self.version
+    def sample(self) -> str | None:
+        """Name of the sample, when the data is one."""
+        return self.config.name if self.config.sample else None
+
+    @property
+    def local_days(self) -> tuple[date, date]:
+        """First and last day of the data in the workspace's time zone."""
+        zone = ZoneInfo(self.config.timezone)
+        first, last = (
+            (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(zone).date()
+            for moment in (self.summary.first_at, self.summary.as_of)
+        )
+        return first, last
+
+    def remember(self, name: str, question: str, answer: Callable[[], R]) -> R:
+        """Return ``answer()``, computed once for everybody who asks the same of the same data.
+
+        Parameters
+        ----------
+        name
+            What is asked, usually the name of a function of `ulm_core`.
+        question
+            Everything the answer depends on beside the data, spelled out.
+        answer
+            Computes it.
+        """
+        result: R = _answer(str(self.workspace.root), self.version, name, question, answer)
+        return result
 
 
 def open_workspace() -> Workspace:
@@ -73,31 +99,5 @@ def open_data() -> Data:
 
 
 @st.cache_resource(max_entries=RESULTS_KEPT, show_spinner=False)
-def _ask(root: str, version: str, name: str, question: str, _answer: Callable[[], Any]) -> Any:  # noqa: ANN401
-    return _answer()
-
-
-def _as_json(value: object) -> object:
-    dump = getattr(value, "model_dump", None)
-    return dump(mode="json") if callable(dump) else str(value)
-
-
-def ask(data: Data, function: Callable[..., R], *question: object, call: Callable[[], R] | None = None) -> R:
-    """Return ``function(data.index, data.config, *question)``, computed once for everybody.
-
-    Parameters
-    ----------
-    data
-        The data asked.
-    function
-        An analysis of `ulm_core`; its name is part of the cache key.
-    *question
-        What varies: specs (pydantic) or plain values.
-    call
-        How to call, where the function takes other arguments than index, configuration and question.
-    """
-    name = f"{function.__module__}.{function.__qualname__}"
-    spelled = json.dumps(question, sort_keys=True, default=_as_json)
-    answer = call or (lambda: function(data.index, data.config, *question))
-    result: R = _ask(*data.key, name, spelled, answer)
-    return result
+def _answer(root: str, version: str, name: str, question: str, _compute: Callable[[], Any]) -> Any:  # noqa: ANN401
+    return _compute()

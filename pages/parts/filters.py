@@ -15,7 +15,7 @@ from pages.parts.palette import STAGE_ORDER
 PERIODS = {"all": N_("All"), "30d": N_("30 days"), "90d": N_("90 days"), "custom": N_("Custom")}
 PERIOD_DAYS = {"30d": 30, "90d": 90}
 INTERVALS = {"day": N_("Day"), "week": N_("Week"), "month": N_("Month")}
-DEFAULT_PERIOD = "all"
+DEFAULT_PERIOD = "90d"
 DEFAULT_INTERVAL = {"all": "week", "30d": "day", "90d": "week", "custom": "week"}
 SEPARATOR = ":"
 
@@ -41,6 +41,11 @@ class Filters:
     def days(self) -> int:
         """Length of the period."""
         return (self.end - self.start).days + 1
+
+    @property
+    def people(self) -> str:
+        """What narrows the users, spelled out for cache keys."""
+        return f"stages={self.stages} attributes={sorted(self.attributes.items())}"
 
     @property
     def slug(self) -> str:

@@ -70,6 +70,11 @@ def stage_color(name: str) -> str:
     return _CATEGORY[_SLOTS.index(key)] if key in _SLOTS else MUTED
 
 
+def faded(color: str, opacity: float) -> str:
+    """Return a theme colour with `opacity` in 0..1; the browser keeps the two last digits when it resolves it."""
+    return f"{color}{round(opacity * 255):02x}"
+
+
 def series_colors(names: list[str]) -> dict[str, str]:
     """Return one colour for each group name: a stage keeps its own, others go round `SERIES`."""
     others = [name for name in names if _ALIASES.get(name, name) not in _SLOTS]

@@ -6,9 +6,15 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
+from pages.parts.i18n import language
 from pages.parts.palette import FAINT, MUTED
 
 HEIGHT = 340
+# The plotly that ships with Streamlit knows English month names only; elsewhere dates are numbers.
+_NUMERIC_DATES = [
+    {"dtickrange": [None, 86_400_000 * 27], "value": "%m-%d\n%Y"},
+    {"dtickrange": [86_400_000 * 27, None], "value": "%Y-%m"},
+]
 CONFIG = {
     "displaylogo": False,
     "displayModeBar": "hover",
@@ -24,6 +30,7 @@ def finish(
     height: int = HEIGHT,
     legend: bool = True,
     hovermode: str | bool = "x unified",
+    time_axis: bool = False,
 ) -> go.Figure:
     """Give `figure` the house layout and return it.
 
@@ -39,6 +46,8 @@ def finish(
         Whether names stand above the plot.
     hovermode
         As in plotly.
+    time_axis
+        Whether x is time.
     """
     figure.update_layout(
         height=height,
@@ -60,6 +69,10 @@ def finish(
     )
     figure.update_xaxes(showgrid=False, title=None, automargin=True, zeroline=False)
     figure.update_yaxes(title=None, automargin=True, zeroline=False, gridcolor=FAINT)
+    if time_axis:
+        figure.update_xaxes(type="date", hoverformat="%Y-%m-%d")
+        if language() != "en":
+            figure.update_xaxes(tickformatstops=_NUMERIC_DATES)
     if unit:
         figure.add_annotation(
             text=unit,

@@ -29,44 +29,42 @@ def funnel_bars(frame: pd.DataFrame) -> go.Figure:
     first = max(users[0] if users else 0, 1)
     labels = [f"{position + 1}. {label}" for position, label in enumerate(frame["step"])]
     drop = largest_drop(users)
+    lost = [0, *(before - after for before, after in zip(users, users[1:], strict=False))]
     figure = go.Figure()
     figure.add_bar(
         x=labels,
-        y=users,
-        name=_("users"),
-        marker={"color": BRAND, "cornerradius": 6},
-        text=[f"<b>{fmt.number(value)}</b><br>{fmt.percent(value / first)}" for value in users],
-        textposition="outside",
-        textfont={"color": TEXT, "size": 13},
-        cliponaxis=False,
-        customdata=[[position] for position in range(len(users))],
-        hovertemplate="%{x}: %{y:,}<extra></extra>",
-        width=0.55,
+        y=[first] * len(users),
+        marker={"color": FAINT, "cornerradius": 6},
+        customdata=[[position, "lost", count] for position, count in enumerate(lost)],
+        hovertemplate=_("lost since the step before") + ": %{customdata[2]:,}<extra></extra>",
+        width=0.6,
     )
     figure.add_bar(
         x=labels,
-        y=[first - value for value in users],
-        name=_("lost before"),
-        marker={"color": FAINT},
-        customdata=[[position] for position in range(len(users))],
-        hovertemplate=_("lost before this step") + ": %{y:,}<extra></extra>",
-        width=0.55,
+        y=users,
+        marker={"color": BRAND, "cornerradius": 6},
+        text=[f"<b>{fmt.number(value)}</b>  {fmt.percent(value / first)}" for value in users],
+        textposition="outside",
+        textfont={"color": TEXT, "size": 14},
+        cliponaxis=False,
+        customdata=[[position, "users"] for position in range(len(users))],
+        hovertemplate="%{x}: %{y:,}<extra></extra>",
+        width=0.6,
     )
-    figure.update_layout(barmode="stack")
+    figure.update_layout(barmode="overlay")
     if drop is not None:
-        lost = users[drop - 1] - users[drop]
         figure.add_annotation(
             x=drop - 0.5,
-            y=first * 1.02,
+            y=first * 1.1,
             text=_("largest drop: −{share} ({n} users)").format(
-                share=fmt.percent(lost / max(users[drop - 1], 1)), n=fmt.number(lost)
+                share=fmt.percent(lost[drop] / max(users[drop - 1], 1)), n=fmt.number(lost[drop])
             ),
             showarrow=False,
             yanchor="bottom",
             font={"color": MUTED, "size": 13},
         )
-    figure.update_yaxes(visible=False, range=[0, first * 1.18])
-    return finish(figure, height=380, legend=False, hovermode="closest")
+    figure.update_yaxes(visible=False, range=[0, first * 1.22])
+    return finish(figure, height=360, legend=False, hovermode="closest")
 
 
 def funnel_by_group(frame: pd.DataFrame) -> go.Figure:

@@ -7,15 +7,17 @@ from collections.abc import Sequence
 import pandas as pd
 import plotly.graph_objects as go
 
-from pages.parts.charts.base import finish, hatch, opacities
+from pages.parts.charts.base import HEIGHT, finish, hatch, opacities
 from pages.parts.i18n import _, term
 from pages.parts.palette import (
     BACKGROUND,
+    BRAND,
     LIFECYCLE_ORDER,
     MUTED,
     SEQUENTIAL_SCALE,
     STAGE_SHAPES,
     TEXT,
+    faded,
     series_colors,
     stage_color,
 )
@@ -32,7 +34,7 @@ def stage_mix(frame: pd.DataFrame, *, order: Sequence[str], share: bool = False)
     Parameters
     ----------
     frame
-        Columns ``period`` (date), ``stage``, ``users`` and ``complete`` (whether the period is over).
+        Columns ``period`` (date), ``stage``, ``users`` and ``is_complete`` (whether the period is over).
     order
         Stages from bottom to top; always the same, whichever are present.
     share
@@ -49,10 +51,10 @@ def stage_mix(frame: pd.DataFrame, *, order: Sequence[str], share: bool = False)
             x=part["period"],
             y=part["value"],
             name=stage_label(stage),
-            customdata=[[stage, users] for users in part["users"]],
+            customdata=[[stage, users, str(period)] for users, period in zip(part["users"], part["period"], strict=True)],
             marker={
                 "color": stage_color(stage),
-                "opacity": opacities(part["complete"]),
+                "opacity": opacities(part["is_complete"]),
                 "line": {"color": BACKGROUND, "width": 0.6},
             },
             hovertemplate="%{customdata[1]:,}" + (" (%{y:.1%})" if share else ""),
@@ -61,7 +63,7 @@ def stage_mix(frame: pd.DataFrame, *, order: Sequence[str], share: bool = False)
     figure.update_yaxes(tickformat=".0%" if share else ",d")
     if share:
         figure.update_yaxes(range=[0, 1])
-    return finish(figure, unit=_("share of users") if share else _("users"), height=380)
+    return finish(figure, unit=_("share of users") if share else _("users"), height=380, time_axis=True)
 
 
 def lifecycle_columns(frame: pd.DataFrame) -> go.Figure:
@@ -70,7 +72,7 @@ def lifecycle_columns(frame: pd.DataFrame) -> go.Figure:
     Parameters
     ----------
     frame
-        Columns ``period``, ``status``, ``users`` (dormant as a positive count) and ``complete``.
+        Columns ``period``, ``status``, ``users`` (dormant as a positive count) and ``is_complete``.
     """
     figure = go.Figure()
     for status in LIFECYCLE_ORDER:
@@ -80,19 +82,43 @@ def lifecycle_columns(frame: pd.DataFrame) -> go.Figure:
             x=part["period"],
             y=part["users"] * sign,
             name=stage_label(status),
-            customdata=[[status, users] for users in part["users"]],
+            customdata=[[status, users, str(period)] for users, period in zip(part["users"], part["period"], strict=True)],
             marker={
                 "color": stage_color(status),
-                "opacity": opacities(part["complete"]),
-                "pattern": {"shape": hatch(list(part["complete"])), "fillmode": "overlay"},
+                "opacity": opacities(part["is_complete"]),
+                "pattern": {"shape": hatch(list(part["is_complete"])), "fillmode": "overlay"},
                 "line": {"color": BACKGROUND, "width": 0.6},
             },
             hovertemplate="%{customdata[1]:,}",
         )
     figure.update_layout(barmode="relative")
     figure.update_yaxes(tickformat=",d", zeroline=True, zerolinecolor=MUTED)
-    figure = finish(figure, unit=_("users"), height=360)
+    figure = finish(figure, unit=_("users"), height=360, time_axis=True)
     return figure.update_yaxes(zeroline=True, zerolinecolor=MUTED, zerolinewidth=1)
+
+
+def pulse(frame: pd.DataFrame) -> go.Figure:
+    """The pulse by period with its balance line at 1.
+
+    Parameters
+    ----------
+    frame
+        Columns ``period`` and ``pulse`` (nan where nobody went dormant), ``is_complete``.
+    """
+    part = frame[frame["is_complete"]]
+    figure = go.Figure(
+        go.Scatter(
+            x=part["period"],
+            y=part["pulse"],
+            mode="lines",
+            line={"color": BRAND, "width": 2.2},
+            hovertemplate="%{y:.2f}<extra></extra>",
+        )
+    )
+    figure.add_hline(y=1, line={"color": MUTED, "width": 1, "dash": "dash"})
+    high = float(part["pulse"].quantile(0.95)) if part["pulse"].notna().any() else 2.0
+    figure.update_yaxes(range=[0, max(2.0, high * 1.15)])
+    return finish(figure, unit=_("gained / lost"), legend=False, height=220, time_axis=True)
 
 
 def stage_flow(matrix: pd.DataFrame, left: str, right: str) -> go.Figure:
@@ -128,7 +154,7 @@ def stage_flow(matrix: pd.DataFrame, left: str, right: str) -> go.Figure:
                 "source": [link[0] for link in links],
                 "target": [link[1] for link in links],
                 "value": [link[2] for link in links],
-                "color": [stage_color(link[3]) for link in links],
+                "color": [faded(stage_color(link[3]), 0.42) for link in links],
                 "customdata": [[stage_label(link[3]), stage_label(link[4])] for link in links],
                 "hovertemplate": "%{customdata[0]} → %{customdata[1]}: %{value:,}<extra></extra>",
             },
@@ -170,7 +196,7 @@ def matrix_heatmap(matrix: pd.DataFrame, *, share: bool = True) -> go.Figure:
                 [f"{shares.at[r, c]:.0%}" if share else f"{matrix.at[r, c]:,}" for c in matrix.columns]
                 for r in matrix.index
             ],
-            customdata=matrix.to_numpy()[..., None],
+            customdata=[[[int(matrix.at[r, c]), r, c] for c in matrix.columns] for r in matrix.index],
             texttemplate="%{text}",
             hovertemplate="%{y} → %{x}: %{customdata[0]:,} (%{text})<extra></extra>",
             showscale=False,
@@ -183,15 +209,21 @@ def matrix_heatmap(matrix: pd.DataFrame, *, share: bool = True) -> go.Figure:
     return finish(figure, height=400, legend=False, hovermode="closest").update_yaxes(showgrid=False)
 
 
-def trend(frame: pd.DataFrame, *, unit: str, colors: dict[str, str] | None = None) -> go.Figure:
+def trend(
+    frame: pd.DataFrame, *, unit: str, colors: dict[str, str] | None = None, height: int = HEIGHT
+) -> go.Figure:
     """Lines over periods, one per group; a group's earlier period is dashed, running periods dotted.
 
     Parameters
     ----------
     frame
-        Columns ``period``, ``group``, ``value``, ``complete``; optional ``dashed`` (bool).
+        Columns ``period``, ``group``, ``value``, ``is_complete``; optional ``dashed`` (bool).
     unit
         What is counted.
+    colors
+        Colour by group, where the group is not a stage.
+    height
+        Pixels.
     """
     names = list(dict.fromkeys(frame["group"]))
     palette = colors or series_colors(names)
@@ -212,4 +244,4 @@ def trend(frame: pd.DataFrame, *, unit: str, colors: dict[str, str] | None = Non
             hovertemplate="%{y:,.4~g}",
         )
     figure.update_yaxes(rangemode="tozero", tickformat=",~s")
-    return finish(figure, unit=unit)
+    return finish(figure, unit=unit, height=height, time_axis=True)

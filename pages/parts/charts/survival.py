@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from pages.parts import fmt
 from pages.parts.charts.base import finish
 from pages.parts.i18n import _, term
-from pages.parts.palette import MUTED, series_colors
+from pages.parts.palette import MUTED, faded, series_colors
 
 
 def survival_curves(curves: Mapping[str, pd.DataFrame], *, median_line: bool = True) -> go.Figure:
@@ -30,7 +30,7 @@ def survival_curves(curves: Mapping[str, pd.DataFrame], *, median_line: bool = T
         shared = {"legendgroup": group, "x": curve["days"]}
         figure.add_scatter(**shared, **band, y=curve["upper"])
         figure.add_scatter(
-            **shared, **band, y=curve["lower"], fill="tonexty", fillcolor=colors[group], opacity=0.16
+            **shared, **band, y=curve["lower"], fill="tonexty", fillcolor=faded(colors[group], 0.16)
         )
     for group, curve in curves.items():
         figure.add_scatter(

@@ -64,8 +64,8 @@ def timeline(events: pd.DataFrame, spans: pd.DataFrame) -> go.Figure:
         tickvals=list(ticks), ticktext=list(ticks.values()), range=[-0.6, len(kinds) + 0.6], showgrid=False
     )
     figure.update_layout(barmode="overlay")
-    figure = finish(figure, height=150 + 52 * (len(kinds) + 1), hovermode="closest").update_yaxes(showgrid=False)
-    return figure.update_xaxes(type="date", showgrid=False)
+    figure = finish(figure, height=150 + 52 * (len(kinds) + 1), hovermode="closest", time_axis=True)
+    return figure.update_yaxes(showgrid=False)
 
 
 @dataclass(frozen=True)
