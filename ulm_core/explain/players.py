@@ -88,9 +88,7 @@ def _take(free: npt.NDArray[np.bool_], wanted: npt.NDArray[np.bool_]) -> npt.NDA
     return positions
 
 
-def _item_players(
-    history: History, items: Sequence[int], names: Names, free: npt.NDArray[np.bool_]
-) -> list[Player]:
+def _item_players(history: History, items: Sequence[int], names: Names, free: npt.NDArray[np.bool_]) -> list[Player]:
     players = []
     for item in items:
         positions = _take(free, history.item == item)

@@ -91,7 +91,9 @@ class Game:
     def __init__(self, recommender: Recommender, recommended: UserRecommendations) -> None:
         self._recommender = recommender
         self._recommended = recommended
-        names = Names(recommender.index.manifest.event_names, recommender.catalogue.text, recommender.catalogue.category)
+        names = Names(
+            recommender.index.manifest.event_names, recommender.catalogue.text, recommender.catalogue.category
+        )
         codes = [item.item for item in recommended.items]
         self.players = group_players(recommended.history, codes, recommended.stage_name, names)
         places = {int(code): place for place, code in enumerate(recommender.scorer.catalogue)}
@@ -168,7 +170,9 @@ def warm_up() -> threading.Thread:
         if os.environ.get("ULM_NO_WARM_UP") == "1":
             return
         masker = shap.maskers.Independent(np.zeros((1, EXACT_PLAYERS + 2)), max_samples=1)
-        explainer = shap.PermutationExplainer(lambda rows: np.column_stack([rows.sum(1), rows[:, 0]]), masker, seed=SEED)
+        explainer = shap.PermutationExplainer(
+            lambda rows: np.column_stack([rows.sum(1), rows[:, 0]]), masker, seed=SEED
+        )
         explainer(np.ones((1, EXACT_PLAYERS + 2)), max_evals=100, silent=True)
 
     thread = threading.Thread(target=work, name="warm-up-shap", daemon=True)

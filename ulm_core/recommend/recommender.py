@@ -31,9 +31,7 @@ class Scorer(Protocol):
 
     catalogue: npt.NDArray[np.int32]
 
-    def score(
-        self, histories: list[History], at_us: npt.NDArray[np.int64], stages: npt.NDArray[np.uint8]
-    ) -> Scores:
+    def score(self, histories: list[History], at_us: npt.NDArray[np.int64], stages: npt.NDArray[np.uint8]) -> Scores:
         """Return item scores float32[n, n_catalogue] and churn probabilities float32[n]."""
         ...
 
