@@ -1,1 +1,1 @@
-"""One file a page: read the filters, call `ulm_core`, draw."""
+"""One file a page, and the parts they share."""

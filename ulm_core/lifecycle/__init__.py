@@ -1,0 +1,1 @@
+"""Stages, transitions, funnels, retention, activity and survival: every number about users over time."""
