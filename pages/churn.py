@@ -30,14 +30,18 @@ SHOWN = 300
 
 
 def pick_group(view: View) -> tuple[str, date, str | None]:
-    """What to compare, kept in the URL."""
+    """Draw what to compare, kept in the URL, and return it."""
     attributes = view.data.remember("attribute_values", "", lambda: attribute_values(view.data.snapshot))
     options = [name for name in GROUPS if name != "labels" or attributes]
     asked = url.get("group", "stage")
     st.session_state["churn_group"] = asked if asked in options else "stage"
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         group = st.segmented_control(
-            _("Compare by"), options, format_func=lambda name: _(GROUPS[name]), key="churn_group", required=True,
+            _("Compare by"),
+            options,
+            format_func=lambda name: _(GROUPS[name]),
+            key="churn_group",
+            required=True,
             on_change=lambda: url.put("group", st.session_state["churn_group"]),
         )
         first, last = view.data.local_days
@@ -45,13 +49,23 @@ def pick_group(view: View) -> tuple[str, date, str | None]:
         attribute = None
         if group == "stage":
             origin = st.date_input(
-                _("Stage as of"), value=origin, min_value=first, max_value=last, format="YYYY-MM-DD", width=170,
+                _("Stage as of"),
+                value=origin,
+                min_value=first,
+                max_value=last,
+                format="YYYY-MM-DD",
+                width=170,
                 key="churn_origin",
                 help=_("Time runs from this day; a stage reached later would guarantee survival up to then."),
             )
         if group == "labels":
-            attribute = st.selectbox(_("Attribute"), list(attributes), key="churn_attribute", width=220,
-                                     format_func=lambda name: name.replace("_", " ").capitalize())
+            attribute = st.selectbox(
+                _("Attribute"),
+                list(attributes),
+                key="churn_attribute",
+                width=220,
+                format_func=lambda name: name.replace("_", " ").capitalize(),
+            )
     return str(group), origin, attribute
 
 
@@ -75,23 +89,36 @@ def draw_kpis(survival: Survival) -> None:
     with st.grid(4, min_column_width=190, gap="small"):
         kpi(Kpi(_("Users observed"), fmt.number(n_users), _("Users at risk of churning at time 0.")))
         kpi(Kpi(_("Churned"), fmt.number(n_churned), text(survival.sentence())))
-        kpi(Kpi(_("Still with us"), fmt.percent(1 - n_churned / n_users if n_users else None),
-                _("Not churned by the end of the log (censored).")))
-        kpi(Kpi(_("Do the groups differ?"), verdict(test.p_value) if test else fmt.MISSING,
+        kpi(
+            Kpi(
+                _("Still with us"),
+                fmt.percent(1 - n_churned / n_users if n_users else None),
+                _("Not churned by the end of the log (censored)."),
+            )
+        )
+        kpi(
+            Kpi(
+                _("Do the groups differ?"),
+                verdict(test.p_value) if test else fmt.MISSING,
                 _("Log-rank test of “all groups churn alike”: the smaller p, the less likely by chance."),
-                exact="" if test is None else _("p = {p}, chi² = {chi}, {df} degrees of freedom").format(
-                    p=f"{test.p_value:.2g}", chi=f"{test.statistic:.1f}", df=test.degrees_of_freedom)))
+                exact=""
+                if test is None
+                else _("p = {p}, chi² = {chi}, {df} degrees of freedom").format(
+                    p=f"{test.p_value:.2g}", chi=f"{test.statistic:.1f}", df=test.degrees_of_freedom
+                ),
+            )
+        )
 
 
 def verdict(p_value: float) -> str:
-    """What a p value says, in words."""
+    """Return what a p value says, in words."""
     if p_value < 0.001:
         return _("Yes (p < 0.001)")
     return (_("Yes (p = {p})") if p_value < 0.05 else _("Not shown (p = {p})")).format(p=f"{p_value:.3f}")
 
 
 def median_text(days: float) -> str:
-    """A median in words."""
+    """Return a median in words."""
     return _("not reached") if math.isinf(days) else _("{n} days").format(n=fmt.number(days))
 
 
@@ -115,7 +142,7 @@ def summary_frame(survival: Survival) -> pd.DataFrame:
 
 
 def shown_curves(survival: Survival) -> dict[str, pd.DataFrame]:
-    """The largest groups, in their order."""
+    """Return the curves of the largest groups, in their order."""
     frame = survival.to_pandas()
     sizes = sorted(survival.curves, key=lambda curve: -curve.n_users)[:CURVES_SHOWN]
     kept = {curve.group for curve in sizes if curve.n_users >= TOO_FEW_USERS or len(survival.curves) == 1}
@@ -124,7 +151,7 @@ def shown_curves(survival: Survival) -> dict[str, pd.DataFrame]:
     return {name: frame[frame["group"] == name] for name in names}
 
 
-def draw_curves(view: View, survival: Survival) -> None:
+def draw_curves(view: View, survival: Survival, origin_text: str) -> None:
     with card(
         _("How long users stay"),
         how=_(
@@ -140,13 +167,20 @@ def draw_curves(view: View, survival: Survival) -> None:
         worst, best = min(ends, key=ends.__getitem__), max(ends, key=ends.__getitem__)
         alt = (
             _("At the end {best} of “{best_name}” are still with us, but {worst} of “{worst_name}”.").format(
-                best=fmt.percent(ends[best]), best_name=term(best), worst=fmt.percent(ends[worst]),
-                worst_name=term(worst))
+                best=fmt.percent(ends[best]),
+                best_name=term(best),
+                worst=fmt.percent(ends[worst]),
+                worst_name=term(worst),
+            )
             if worst != best
             else _("At the end {share} are still with us.").format(share=fmt.percent(ends[best]))
         )
-        chart(charts.survival_curves(curves), alt=alt, key="survival",
-              table=Table(pd.concat(curves.values()), "survival"))
+        chart(
+            charts.survival_curves(curves, origin=origin_text),
+            alt=alt,
+            key="survival",
+            table=Table(pd.concat(curves.values()), "survival"),
+        )
         st.markdown(f"**{_('Users at risk')}**")
         last = max(float(curve["days"].iloc[-1]) for curve in curves.values())
         times = [int(last * k / 6) for k in range(6)]
@@ -158,9 +192,14 @@ def draw_curves(view: View, survival: Survival) -> None:
         with st.container(horizontal=True):
             for name in curves:
                 n = int(survival.curve(name).n_churned)
-                list_button(view.data, n, _("Churned: {group}").format(group=term(name)), f"churned_{name}",
-                            lambda name=name: survival.users((name, "churned", math.inf)),
-                            label=_("{n} churned · {group}").format(n=fmt.number(n), group=term(name)))
+                list_button(
+                    view.data,
+                    n,
+                    _("Churned: {group}").format(group=term(name)),
+                    f"churned_{name}",
+                    lambda name=name: survival.users((name, "churned", math.inf)),
+                    label=_("{n} churned · {group}").format(n=fmt.number(n), group=term(name)),
+                )
 
 
 def draw_at_risk(view: View) -> None:
@@ -174,26 +213,41 @@ def draw_at_risk(view: View) -> None:
             "the last activity. “Before” is the stage right after it."
         ),
     ):
-        st.segmented_control(_("Stage"), ["at risk", "churned"], default="at risk", format_func=term, required=True,
-                             key="at_risk_stage", label_visibility="collapsed")
+        st.segmented_control(
+            _("Stage"),
+            ["at risk", "churned"],
+            default="at risk",
+            format_func=term,
+            required=True,
+            key="at_risk_stage",
+            label_visibility="collapsed",
+        )
         if frame.empty:
             draw_nothing(_("Nobody is in this stage."))
             return
         alt = _("{n} users, worth {value} so far.").format(
-            n=fmt.number(len(frame)), value=fmt.money(frame["value"].sum(), view.data.config.currency, short=True))
+            n=fmt.number(len(frame)), value=fmt.money(frame["value"].sum(), view.data.config.currency, short=True)
+        )
         st.caption(alt + " " + _("Select a row to open the user."))
         shown = frame.head(SHOWN).assign(
             previous_stage=[stage_label(str(name)) if name else fmt.MISSING for name in frame["previous_stage"][:SHOWN]]
         )
         state = st.dataframe(
-            shown, hide_index=True, on_select="rerun", selection_mode="single-row", key="at_risk", alt=alt, height=420,
+            shown,
+            hide_index=True,
+            on_select="rerun",
+            selection_mode="single-row",
+            key="at_risk",
+            alt=alt,
+            height=420,
             column_config={
                 "user_id": st.column_config.TextColumn(_("User")),
                 "days_since_last": st.column_config.NumberColumn(_("Silent for (days)"), format="%.0f"),
                 "active_days": st.column_config.NumberColumn(_("Active days"), format="localized"),
                 "conversions": st.column_config.NumberColumn(_("Conversions"), format="localized"),
                 "value": st.column_config.ProgressColumn(
-                    _("Value so far"), format="localized", min_value=0, max_value=float(frame["value"].max() or 1)),
+                    _("Value so far"), format="localized", min_value=0, max_value=float(frame["value"].max() or 1)
+                ),
                 "previous_stage": st.column_config.TextColumn(_("Before")),
             },
         )
@@ -206,5 +260,6 @@ with begin_page("churn", controls=CONTROLS) as view:
     group, origin, attribute = pick_group(view)
     survival = ask(view, group, origin, attribute)
     draw_kpis(survival)
-    draw_curves(view, survival)
+    since = _("days since {day}").format(day=fmt.day(origin)) if group == "stage" else _("days since first seen")
+    draw_curves(view, survival, since)
     draw_at_risk(view)

@@ -74,9 +74,7 @@ def draw_events(data: Data) -> None:
             ),
             key="events_by_type",
             table=Table(
-                frame.rename(
-                    columns={"event": _("Event"), "rows": _("Rows"), "counts as": _("Counts as")}
-                ),
+                frame.rename(columns={"event": _("Event"), "rows": _("Rows"), "counts as": _("Counts as")}),
                 "events-by-type",
             ),
         )

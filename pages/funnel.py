@@ -28,7 +28,7 @@ DAY_SECONDS = 86_400
 
 
 def default_steps(names: list[str], passive: tuple[str, ...], conversions: tuple[str, ...]) -> list[str]:
-    """The story most logs tell: reached by something, did something, came back to do it again.
+    """Return the story most logs tell: reached by something, did something on the way, reached the goal.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def default_steps(names: list[str], passive: tuple[str, ...], conversions: tuple
 
 
 def read_steps(view: View) -> list[str]:
-    """The steps named in the URL that exist in this log, else the default ones."""
+    """Return the steps named in the URL that exist in this log, else the default ones."""
     names = list(view.data.summary.events)
     asked = [name for name in url.get_all("step") if name in names][:MAX_STEPS]
     config = view.data.config
@@ -64,15 +64,29 @@ def draw_steps(view: View, steps: list[str]) -> None:
         for position, step in enumerate(steps):
             st.session_state[f"funnel_step_{position}"] = step
             st.selectbox(
-                _("Step {n}").format(n=position + 1), names, format_func=term, key=f"funnel_step_{position}", width=190,
-                on_change=changed_step, args=(position, steps),
+                _("Step {n}").format(n=position + 1),
+                names,
+                format_func=term,
+                key=f"funnel_step_{position}",
+                width=190,
+                on_change=changed_step,
+                args=(position, steps),
             )
         if len(steps) < MAX_STEPS:
-            st.button(_("Add a step"), icon=":material/add:", key="funnel_add",
-                      on_click=lambda: url.put("step", [*steps, names[0]]))
+            st.button(
+                _("Add a step"),
+                icon=":material/add:",
+                key="funnel_add",
+                on_click=lambda: url.put("step", [*steps, names[0]]),
+            )
         if len(steps) > 2:
-            st.button(_("Remove the last"), icon=":material/remove:", key="funnel_remove", type="tertiary",
-                      on_click=lambda: url.put("step", steps[:-1]))
+            st.button(
+                _("Remove the last"),
+                icon=":material/remove:",
+                key="funnel_remove",
+                type="tertiary",
+                on_click=lambda: url.put("step", steps[:-1]),
+            )
 
 
 def draw_rules() -> tuple[str, int]:
@@ -84,11 +98,20 @@ def draw_rules() -> tuple[str, int]:
     st.session_state["funnel_window"] = days
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         st.segmented_control(
-            _("Order"), list(ORDERS), format_func=lambda o: _(ORDERS[o]), key="funnel_order", required=True,
-            help=_(ORDER_HELP), on_change=lambda: url.put("order", st.session_state["funnel_order"]),
+            _("Order"),
+            list(ORDERS),
+            format_func=lambda o: _(ORDERS[o]),
+            key="funnel_order",
+            required=True,
+            help=_(ORDER_HELP),
+            on_change=lambda: url.put("order", st.session_state["funnel_order"]),
         )
         st.number_input(
-            _("Conversion window (days)"), min_value=1, max_value=365, key="funnel_window", width=190,
+            _("Conversion window (days)"),
+            min_value=1,
+            max_value=365,
+            key="funnel_window",
+            width=190,
             help=_("Every step lies within this many days of the first one, the boundary included."),
             on_change=lambda: url.put("window", str(st.session_state["funnel_window"])),
         )
@@ -140,13 +163,27 @@ def draw_people(view: View, funnel: Funnel) -> None:
         step = int(row.step)
         name = term(str(row.event))
         with column:
-            list_button(view.data, int(row.users), _("Reached step {n}: {event}").format(n=step, event=name),
-                        f"reached_{step}", lambda step=step: funnel.users((step, "converted")))
+            list_button(
+                view.data,
+                int(row.users),
+                _("Reached step {n}: {event}").format(n=step, event=name),
+                f"reached_{step}",
+                lambda step=step: funnel.users((step, "converted")),
+            )
             if step > 1:
-                if st.button(_("{n} lost").format(n=fmt.number(row.dropped)), key=f"lost_{step}", type="tertiary",
-                             icon=":material/person_off:", disabled=row.dropped == 0):
-                    open_list(view.data, funnel.users((step, "dropped")),
-                              _("Lost before step {n}: {event}").format(n=step, event=name), f"lost_{step}")
+                if st.button(
+                    _("{n} lost").format(n=fmt.number(row.dropped)),
+                    key=f"lost_{step}",
+                    type="tertiary",
+                    icon=":material/person_off:",
+                    disabled=row.dropped == 0,
+                ):
+                    open_list(
+                        view.data,
+                        funnel.users((step, "dropped")),
+                        _("Lost before step {n}: {event}").format(n=step, event=name),
+                        f"lost_{step}",
+                    )
                 if not math.isnan(row.median_seconds):
                     st.caption(_("median {time}").format(time=fmt.duration(row.median_seconds)))
 

@@ -24,12 +24,12 @@ MATRIX_DAYS = 56
 
 
 def stage_order(mix: StageMix) -> list[str]:
-    """The house order, then stages of the workspace's own."""
+    """Return the house order, then stages of the workspace's own."""
     return [*STAGE_ORDER, *(stage for stage in mix.stages if stage not in STAGE_ORDER)]
 
 
 def mix_sentence(mix: StageMix) -> str:
-    """The takeaway: the largest stages at the end of the period."""
+    """Return the takeaway: the largest stages at the end of the period."""
     frame = mix.to_pandas()
     last = frame[frame["period"] == frame["period"].max()].sort_values("users", ascending=False)
     parts = [
@@ -55,8 +55,13 @@ def draw_mix(view: View) -> StageMix:
     ):
         share = (
             st.segmented_control(
-                _("Unit"), ["users", "share"], default="users", required=True, key="mix_unit",
-                format_func=lambda unit: _("Users") if unit == "users" else _("Share"), label_visibility="collapsed",
+                _("Unit"),
+                ["users", "share"],
+                default="users",
+                required=True,
+                key="mix_unit",
+                format_func=lambda unit: _("Users") if unit == "users" else _("Share"),
+                label_visibility="collapsed",
             )
             == "share"
         )
@@ -66,8 +71,10 @@ def draw_mix(view: View) -> StageMix:
             alt=mix_sentence(mix),
             key="stage_mix",
             clickable=True,
-            table=Table(frame.pivot(index="period", columns="stage", values="users").reset_index(),
-                        f"stage-mix_{view.filters.slug}"),
+            table=Table(
+                frame.pivot(index="period", columns="stage", values="users").reset_index(),
+                f"stage-mix_{view.filters.slug}",
+            ),
         )
         point = clicked(state, "stage_mix")
         if point:
@@ -78,7 +85,7 @@ def draw_mix(view: View) -> StageMix:
 
 
 def pulse_sentence(activity: Activity) -> str:
-    """What the last complete period says."""
+    """Return what the last complete period says."""
     frame = activity.to_pandas()
     complete = frame[frame["is_complete"]]
     if complete.empty:
@@ -90,7 +97,9 @@ def pulse_sentence(activity: Activity) -> str:
         "gained": fmt.number(last["new"] + last["resurrecting"]),
         "lost": fmt.number(-last["dormant"]),
     }
-    return _("Period of {period}: {active} active users; {gained} came or came back, {lost} went quiet.").format(**words)
+    return _("Period of {period}: {active} active users; {gained} came or came back, {lost} went quiet.").format(
+        **words
+    )
 
 
 def draw_activity(view: View) -> None:
@@ -109,19 +118,30 @@ def draw_activity(view: View) -> None:
     ):
         frame = activity.to_pandas()
         long = frame.melt(
-            id_vars=["period", "is_complete"], value_vars=["new", "returning", "resurrecting", "dormant"],
-            var_name="status", value_name="users",
+            id_vars=["period", "is_complete"],
+            value_vars=["new", "returning", "resurrecting", "dormant"],
+            var_name="status",
+            value_name="users",
         )
         long["users"] = long["users"].abs()
         left, right = st.columns([3, 1], gap="medium")
         with left:
-            state = chart(charts.lifecycle_columns(long), alt=pulse_sentence(activity), key="lifecycle_columns",
-                          clickable=True, table=Table(frame, f"lifecycle_{view.filters.slug}"))
+            state = chart(
+                charts.lifecycle_columns(long),
+                alt=pulse_sentence(activity),
+                key="lifecycle_columns",
+                clickable=True,
+                table=Table(frame, f"lifecycle_{view.filters.slug}"),
+            )
         with right:
             st.markdown(f"**{_('Pulse')}**")
             st.plotly_chart(charts.pulse(frame), key="pulse", alt=_("Pulse by period; the line at 1 is balance."))
-            st.caption(_("Above 1 the active base grows, below 1 it shrinks. A large purple share means that the "
-                         "interval is shorter than people's natural rhythm: choose a longer one."))
+            st.caption(
+                _(
+                    "Above 1 the active base grows, below 1 it shrinks. A large purple share means that the "
+                    "interval is shorter than people's natural rhythm: choose a longer one."
+                )
+            )
         point = clicked(state, "lifecycle_columns")
         if point:
             status, period = str(point[0]), str(point[2])
@@ -145,7 +165,7 @@ def matrix_frame(matrix: TransitionMatrix) -> pd.DataFrame:
 
 
 def biggest_move(frame: pd.DataFrame) -> str:
-    """The takeaway: the largest move between two different stages."""
+    """Return the takeaway: the largest move between two different stages."""
     moves = frame.stack()
     moves = moves[[before != after for before, after in moves.index]]
     if moves.empty or not moves.max():
@@ -168,23 +188,49 @@ def draw_transitions(view: View) -> None:
         ),
     ):
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            before = st.date_input(_("From"), value=start, min_value=filters.start, max_value=filters.end,
-                                   format="YYYY-MM-DD", key="moves_from", width=160)
-            after = st.date_input(_("To"), value=filters.end, min_value=filters.start, max_value=filters.end,
-                                  format="YYYY-MM-DD", key="moves_to", width=160)
-            shape = st.segmented_control(_("Shown as"), ["flow", "matrix"], default="flow", required=True,
-                                         format_func=lambda s: _("Flow") if s == "flow" else _("Matrix"),
-                                         key="moves_shape")
+            before = st.date_input(
+                _("From"),
+                value=start,
+                min_value=filters.start,
+                max_value=filters.end,
+                format="YYYY-MM-DD",
+                key="moves_from",
+                width=160,
+            )
+            after = st.date_input(
+                _("To"),
+                value=filters.end,
+                min_value=filters.start,
+                max_value=filters.end,
+                format="YYYY-MM-DD",
+                key="moves_to",
+                width=160,
+            )
+            shape = st.segmented_control(
+                _("Shown as"),
+                ["flow", "matrix"],
+                default="flow",
+                required=True,
+                format_func=lambda s: _("Flow") if s == "flow" else _("Matrix"),
+                key="moves_shape",
+            )
         matrix = transitions_between(view, before, after)
         frame = matrix_frame(matrix)
-        table = Table(frame.rename(index=term, columns=term).rename_axis(_("before \\ after")).reset_index(),
-                      f"stage-moves_{before}_{after}")
+        table = Table(
+            frame.rename(index=term, columns=term).rename_axis(_("before \\ after")).reset_index(),
+            f"stage-moves_{before}_{after}",
+        )
         if shape == "flow":
-            chart(charts.stage_flow(frame, fmt.day(before), fmt.day(after)), alt=biggest_move(frame), key="moves_flow",
-                  table=table)
+            chart(
+                charts.stage_flow(frame, fmt.day(before), fmt.day(after)),
+                alt=biggest_move(frame),
+                key="moves_flow",
+                table=table,
+            )
         else:
-            state = chart(charts.matrix_heatmap(frame), alt=biggest_move(frame), key="moves_matrix", table=table,
-                          clickable=True)
+            state = chart(
+                charts.matrix_heatmap(frame), alt=biggest_move(frame), key="moves_matrix", table=table, clickable=True
+            )
             point = clicked(state, "moves_matrix")
             if point:
                 cell = (str(point[1]), str(point[2]))
@@ -209,8 +255,13 @@ def draw_definitions(view: View, mix: StageMix) -> None:
             parts = [text(condition.sentence()) for condition in rule.conditions]
             definition.markdown(_(" **and** ").join(parts) if parts else _("everyone else"))
             with count:
-                list_button(view.data, users, stage_title(rule.name), f"stage_{rule.name}",
-                            lambda stage=rule.name: mix.users((len(mix.periods) - 1, stage)))
+                list_button(
+                    view.data,
+                    users,
+                    stage_title(rule.name),
+                    f"stage_{rule.name}",
+                    lambda stage=rule.name: mix.users((len(mix.periods) - 1, stage)),
+                )
 
 
 with begin_page("lifecycle", controls=CONTROLS) as view:

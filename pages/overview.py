@@ -143,8 +143,9 @@ def draw_active(view: View) -> None:
     )
     with card(
         _("Active users"),
-        how=_("Users with at least one activity in each period (time zone {zone}). A running period is not drawn.")
-        .format(zone=view.timezone),
+        how=_(
+            "Users with at least one activity in each period (time zone {zone}). A running period is not drawn."
+        ).format(zone=view.timezone),
     ):
         shown = frame[frame["is_complete"]]
         chart(

@@ -102,9 +102,7 @@ def chart(
     """
     state: PlotlyState | None = None
     if clickable:
-        state = st.plotly_chart(
-            figure, key=key, alt=alt, config=CONFIG, on_select="rerun", selection_mode="points"
-        )
+        state = st.plotly_chart(figure, key=key, alt=alt, config=CONFIG, on_select="rerun", selection_mode="points")
     else:
         st.plotly_chart(figure, key=key, alt=alt, config=CONFIG)
     if caption:

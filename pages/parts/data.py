@@ -99,5 +99,5 @@ def open_data() -> Data:
 
 
 @st.cache_resource(max_entries=RESULTS_KEPT, show_spinner=False)
-def _answer(root: str, version: str, name: str, question: str, _compute: Callable[[], Any]) -> Any:  # noqa: ANN401
+def _answer(root: str, version: str, name: str, question: str, _compute: Callable[[], Any]) -> Any:
     return _compute()

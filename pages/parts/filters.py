@@ -299,5 +299,3 @@ def draw_chips(filters: Filters, n_users: int, n_all: int) -> None:
                 k=filters.n_active, n=fmt.number(n_users), all=fmt.number(n_all)
             )
         )
-
-

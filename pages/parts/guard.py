@@ -52,5 +52,5 @@ def guarded() -> Iterator[None]:
         yield
     except UlmError as error:
         show_error(error)
-    except Exception as error:  # noqa: BLE001 - the last line of defence: a reader never sees a traceback
+    except Exception as error:
         show_bug(error)

@@ -9,10 +9,10 @@ import streamlit as st
 
 from pages.parts import fmt, navigation
 from pages.parts.cards import download
+from pages.parts.charts.stages import stage_label
 from pages.parts.data import Data
 from pages.parts.guard import guarded
 from pages.parts.i18n import _, term
-from pages.parts.charts.stages import stage_label
 from ulm_core.lifecycle.periods import local_datetime
 from ulm_core.lifecycle.results import UserCodes
 from ulm_core.lifecycle.rules import UNSEEN, workspace_rules

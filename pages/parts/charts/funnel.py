@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -13,7 +15,7 @@ from pages.parts.palette import BRAND, FAINT, MUTED, SERIES, TEXT
 
 def largest_drop(users: list[int]) -> int | None:
     """Return the position of the step that loses most users, or None when none does."""
-    losses = [before - after for before, after in zip(users, users[1:], strict=False)]
+    losses = [before - after for before, after in pairwise(users)]
     return losses.index(max(losses)) + 1 if losses and max(losses) > 0 else None
 
 
@@ -29,7 +31,7 @@ def funnel_bars(frame: pd.DataFrame) -> go.Figure:
     first = max(users[0] if users else 0, 1)
     labels = [f"{position + 1}. {label}" for position, label in enumerate(frame["step"])]
     drop = largest_drop(users)
-    lost = [0, *(before - after for before, after in zip(users, users[1:], strict=False))]
+    lost = [0, *(before - after for before, after in pairwise(users))]
     figure = go.Figure()
     figure.add_bar(
         x=labels,

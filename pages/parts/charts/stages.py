@@ -51,7 +51,9 @@ def stage_mix(frame: pd.DataFrame, *, order: Sequence[str], share: bool = False)
             x=part["period"],
             y=part["value"],
             name=stage_label(stage),
-            customdata=[[stage, users, str(period)] for users, period in zip(part["users"], part["period"], strict=True)],
+            customdata=[
+                [stage, users, str(period)] for users, period in zip(part["users"], part["period"], strict=True)
+            ],
             marker={
                 "color": stage_color(stage),
                 "opacity": opacities(part["is_complete"]),
@@ -67,7 +69,7 @@ def stage_mix(frame: pd.DataFrame, *, order: Sequence[str], share: bool = False)
 
 
 def lifecycle_columns(frame: pd.DataFrame) -> go.Figure:
-    """New, returning and resurrecting users above zero, dormant ones below, by period.
+    """Draw new, returning and resurrecting users above zero, dormant ones below, by period.
 
     Parameters
     ----------
@@ -82,7 +84,9 @@ def lifecycle_columns(frame: pd.DataFrame) -> go.Figure:
             x=part["period"],
             y=part["users"] * sign,
             name=stage_label(status),
-            customdata=[[status, users, str(period)] for users, period in zip(part["users"], part["period"], strict=True)],
+            customdata=[
+                [status, users, str(period)] for users, period in zip(part["users"], part["period"], strict=True)
+            ],
             marker={
                 "color": stage_color(status),
                 "opacity": opacities(part["is_complete"]),
@@ -98,7 +102,7 @@ def lifecycle_columns(frame: pd.DataFrame) -> go.Figure:
 
 
 def pulse(frame: pd.DataFrame) -> go.Figure:
-    """The pulse by period with its balance line at 1.
+    """Draw the pulse by period with its balance line at 1.
 
     Parameters
     ----------
@@ -209,9 +213,7 @@ def matrix_heatmap(matrix: pd.DataFrame, *, share: bool = True) -> go.Figure:
     return finish(figure, height=400, legend=False, hovermode="closest").update_yaxes(showgrid=False)
 
 
-def trend(
-    frame: pd.DataFrame, *, unit: str, colors: dict[str, str] | None = None, height: int = HEIGHT
-) -> go.Figure:
+def trend(frame: pd.DataFrame, *, unit: str, colors: dict[str, str] | None = None, height: int = HEIGHT) -> go.Figure:
     """Lines over periods, one per group; a group's earlier period is dashed, running periods dotted.
 
     Parameters

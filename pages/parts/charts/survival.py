@@ -13,13 +13,15 @@ from pages.parts.i18n import _, term
 from pages.parts.palette import MUTED, faded, series_colors
 
 
-def survival_curves(curves: Mapping[str, pd.DataFrame], *, median_line: bool = True) -> go.Figure:
+def survival_curves(curves: Mapping[str, pd.DataFrame], *, origin: str, median_line: bool = True) -> go.Figure:
     """Kaplan-Meier steps with 95 % bands, one colour a group.
 
     Parameters
     ----------
     curves
         By group: columns ``days``, ``survival``, ``lower``, ``upper``.
+    origin
+        From when days are counted; the title of the time axis.
     median_line
         Draw the line at one half, where the median is read.
     """
@@ -29,9 +31,7 @@ def survival_curves(curves: Mapping[str, pd.DataFrame], *, median_line: bool = T
         band = {"mode": "lines", "line": {"width": 0, "shape": "hv"}, "hoverinfo": "skip", "showlegend": False}
         shared = {"legendgroup": group, "x": curve["days"]}
         figure.add_scatter(**shared, **band, y=curve["upper"])
-        figure.add_scatter(
-            **shared, **band, y=curve["lower"], fill="tonexty", fillcolor=faded(colors[group], 0.16)
-        )
+        figure.add_scatter(**shared, **band, y=curve["lower"], fill="tonexty", fillcolor=faded(colors[group], 0.16))
     for group, curve in curves.items():
         figure.add_scatter(
             x=curve["days"],
@@ -51,7 +51,7 @@ def survival_curves(curves: Mapping[str, pd.DataFrame], *, median_line: bool = T
     figure.update_yaxes(tickformat=".0%", range=[0, 1.02])
     figure.update_xaxes(rangemode="tozero")
     figure = finish(figure, unit=_("share not yet churned"), height=400)
-    return figure.update_xaxes(title={"text": _("days since first seen"), "font": {"size": 12}})
+    return figure.update_xaxes(title={"text": origin, "font": {"size": 12}})
 
 
 def at_risk_table(curves: Mapping[str, pd.DataFrame], times: list[int]) -> pd.DataFrame:

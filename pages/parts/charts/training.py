@@ -102,7 +102,7 @@ def metric_bars(frame: pd.DataFrame, *, model: str, unit: str) -> go.Figure:
 
 
 def validation_curve(frame: pd.DataFrame, *, unit: str, best: int | None = None) -> go.Figure:
-    """A validation metric by epoch, with the epoch that was kept.
+    """Draw a validation metric by epoch, with the epoch that was kept.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ SHOWN_BARS = 8
 
 
 def timeline(events: pd.DataFrame, spans: pd.DataFrame) -> go.Figure:
-    """A user's events by day, one row a kind of event, over the band of stages.
+    """Draw a user's events by day, one row a kind of event, over the band of stages.
 
     Parameters
     ----------
@@ -102,8 +102,14 @@ def waterfall(base: float, parts: Sequence[Contribution], *, unit: str = "") -> 
     labels = [_("base value")]
     position = base
     figure.add_bar(
-        y=labels, x=[base], orientation="h", marker={"color": MUTED, "opacity": 0.55}, text=[f"{base:.3f}"],
-        textposition="outside", cliponaxis=False, hovertemplate="%{y}: %{x:.4f}<extra></extra>",
+        y=labels,
+        x=[base],
+        orientation="h",
+        marker={"color": MUTED, "opacity": 0.55},
+        text=[f"{base:.3f}"],
+        textposition="outside",
+        cliponaxis=False,
+        hovertemplate="%{y}: %{x:.4f}<extra></extra>",
     )
     for number, part in enumerate(shown):
         label = part.label if part.label not in labels else f"{part.label} ({number})"
@@ -123,8 +129,13 @@ def waterfall(base: float, parts: Sequence[Contribution], *, unit: str = "") -> 
         position += part.value
     labels.append(_("score"))
     figure.add_bar(
-        y=[labels[-1]], x=[position], orientation="h", marker={"color": BRAND, "cornerradius": 3},
-        text=[f"<b>{position:.3f}</b>"], textposition="outside", cliponaxis=False,
+        y=[labels[-1]],
+        x=[position],
+        orientation="h",
+        marker={"color": BRAND, "cornerradius": 3},
+        text=[f"<b>{position:.3f}</b>"],
+        textposition="outside",
+        cliponaxis=False,
         hovertemplate="%{y}: %{x:.4f}<extra></extra>",
     )
     figure.add_vline(x=base, line={"color": MUTED, "width": 1, "dash": "dot"})
