@@ -1,0 +1,220 @@
+"""What to show one user next: the promoted model's ranking, or the frequency baseline's, saying which."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ulm_core.errors import InputError
+from ulm_core.lifecycle.horizon import learn_churn_horizon
+from ulm_core.lifecycle.rules import UNSEEN, StageRules, default_rules
+from ulm_core.lifecycle.stages import StageContext, stage_context, stages_of_history
+from ulm_core.messages import N_, Message, message
+from ulm_core.model.scorer import Scores
+from ulm_core.recommend.baseline import FrequencyScorer
+from ulm_core.timeline.index import History, TimelineIndex
+from ulm_core.training.artifact import load_scorer
+from ulm_core.training.runs import RunStore
+from ulm_core.warehouse.snapshot import Snapshot
+from ulm_core.workspace import Workspace, WorkspaceConfig
+
+MAX_K = 1_000
+REPEATS_MATTER = 0.05  # share of repeated (user, item) pairs from which items seen before stay in the ranking
+
+
+class Scorer(Protocol):
+    """What can rank items: the fine-tuned model, or the baseline."""
+
+    catalogue: npt.NDArray[np.int32]
+
+    def score(self, histories: list[History], at_us: npt.NDArray[np.int64], stages: npt.NDArray[np.uint8]) -> Scores:
+        """Return item scores float32[n, n_catalogue] and churn probabilities float32[n]."""
+        ...
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """Where recommendations come from, in words a page can show."""
+
+    name: Message
+    is_baseline: bool
+    run_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """One line of a ranking. `is_repeat`: the user had this item before."""
+
+    item: int
+    item_id: str
+    text: str
+    category: str
+    score: float
+    is_repeat: bool
+
+
+@dataclass(frozen=True, eq=False)
+class UserRecommendations:
+    """A user's ranking, and what it was computed from.
+
+    Attributes
+    ----------
+    history, at_us, stage
+        The inputs: events before `at_us` (UTC microseconds) and the stage's code at that moment.
+    churn_risk
+        Probability in [0, 1] of no activity within the churn horizon.
+    """
+
+    user: int
+    user_id: str
+    history: History
+    at_us: int
+    stage: int
+    stage_name: str
+    churn_risk: float
+    model: ModelInfo
+    items: tuple[Recommendation, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Catalogue:
+    """Text and category of every item, by item code."""
+
+    text: npt.NDArray[np.object_]
+    category: npt.NDArray[np.object_]
+
+
+def read_catalogue(index: TimelineIndex, snapshot: Snapshot) -> Catalogue:
+    """Return texts and categories; an item nobody described is shown by its id."""
+    table = snapshot.query("SELECT item_id, coalesce(text, '') AS text, coalesce(category, '') AS category FROM items")
+    described = {
+        item: (text, category)
+        for item, text, category in zip(*(table[name].to_pylist() for name in table.column_names), strict=True)
+    }
+    pairs = [described.get(item, ("", "")) for item in index.item_ids]
+    text = [known or str(item) for item, (known, _) in zip(index.item_ids, pairs, strict=True)]
+    return Catalogue(np.array(text, dtype=object), np.array([category for _, category in pairs], dtype=object))
+
+
+def has_repeats(index: TimelineIndex) -> bool:
+    """Whether people come back to the same items often enough to recommend them again."""
+    with_item = index.item >= 0
+    if not with_item.any():
+        return False
+    user = np.repeat(np.arange(index.n_users, dtype=np.int64), np.diff(index.offsets))[with_item]
+    pairs = user * index.manifest.n_items + index.item[with_item]
+    return bool(1 - len(np.unique(pairs)) / len(pairs) >= REPEATS_MATTER)
+
+
+class Recommender:
+    """Ranks items for users of one published version with one scorer.
+
+    Use `Recommender.open`; a process shares one object per version and model.
+    """
+
+    def __init__(
+        self,
+        index: TimelineIndex,
+        config: WorkspaceConfig,
+        rules: StageRules,
+        scorer: Scorer,
+        model: ModelInfo,
+        catalogue: Catalogue,
+    ) -> None:
+        self.index = index
+        self.config = config
+        self.rules = rules
+        self.scorer = scorer
+        self.model = model
+        self.catalogue = catalogue
+        self.context: StageContext = stage_context(index, config)
+        self.as_of_us = index.manifest.last_us + 1
+        self._keeps_seen = has_repeats(index)
+
+    @staticmethod
+    def open(workspace: Workspace) -> Recommender:
+        """Return the recommender of the published version and the promoted run (or the baseline).
+
+        Raises
+        ------
+        EmptyWorkspaceError
+            When nothing was loaded yet.
+        """
+        promoted = RunStore(workspace).promoted()
+        version = workspace.version_dir().name
+        return _open(workspace.root, version, promoted.run_id if promoted else None)
+
+    def stage_of(self, history: History, at_us: int) -> int:
+        """Return the stage code of a history at a moment; a history without activity is *new*."""
+        code = int(stages_of_history(history, [at_us], self.rules, self.context)[0])
+        return self.rules.code("new") if code == UNSEEN else code
+
+    def recommend(self, user: int, k: int = 10) -> UserRecommendations:
+        """Return the `k` best items for a user as of the end of the log.
+
+        Raises
+        ------
+        InputError
+            When `k` is not between 1 and 1000.
+        """
+        if not 1 <= k <= MAX_K:
+            raise InputError(N_("The number of recommendations must be between 1 and {most}."), most=MAX_K)
+        history = self.index.history(user)
+        stage = self.stage_of(history, self.as_of_us)
+        scores = self.score([history], [stage])
+        best = self._rank(scores.items[0], history, k)
+        return UserRecommendations(
+            user=user,
+            user_id=str(self.index.user_ids[user]),
+            history=history,
+            at_us=self.as_of_us,
+            stage=stage,
+            stage_name=self.rules.stages[stage],
+            churn_risk=float(scores.churn[0]),
+            model=self.model,
+            items=tuple(self._describe(int(place), scores.items[0], history) for place in best),
+        )
+
+    def score(self, histories: list[History], stages: list[int]) -> Scores:
+        """Score histories as of the end of the log."""
+        at_us = np.full(len(histories), self.as_of_us, np.int64)
+        return self.scorer.score(histories, at_us, np.array(stages, np.uint8))
+
+    def _rank(self, scores: npt.NDArray[np.float32], history: History, k: int) -> npt.NDArray[np.int64]:
+        """Return places in the catalogue, best first; equal scores keep catalogue order."""
+        if not self._keeps_seen:
+            scores = np.where(np.isin(self.scorer.catalogue, history.item), -np.inf, scores)
+        k = min(k, int(np.isfinite(scores).sum()))
+        return np.argsort(-scores, kind="stable")[:k]
+
+    def _describe(self, place: int, scores: npt.NDArray[np.float32], history: History) -> Recommendation:
+        item = int(self.scorer.catalogue[place])
+        return Recommendation(
+            item=item,
+            item_id=str(self.index.item_ids[item]),
+            text=str(self.catalogue.text[item]),
+            category=str(self.catalogue.category[item]),
+            score=float(scores[place]),
+            is_repeat=bool(np.any(history.item == item)),
+        )
+
+
+@lru_cache(maxsize=4)
+def _open(root: object, version: str, run_id: str | None) -> Recommender:
+    workspace = Workspace(str(root))
+    index = TimelineIndex.open(workspace)
+    config = workspace.config
+    horizon = learn_churn_horizon(index, config).days
+    rules = default_rules(horizon)
+    if run_id is None:
+        scorer: Scorer = FrequencyScorer(index, config, rules, index.manifest.last_us + 1, horizon)
+        model = ModelInfo(message(N_("stage-aware frequency baseline (no model is promoted yet)")), is_baseline=True)
+    else:
+        run = RunStore(workspace).get(run_id)
+        scorer = load_scorer(workspace, run)
+        model = ModelInfo(message(N_("model {name}"), name=run.name), is_baseline=False, run_id=run_id)
+    return Recommender(index, config, rules, scorer, model, read_catalogue(index, Snapshot.open(workspace)))
