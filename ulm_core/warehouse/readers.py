@@ -1,0 +1,334 @@
+"""From a source to a relation: an SQL expression that streams rows, with what is known of its columns."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import pyarrow as pa
+import pyarrow.dataset as pads
+
+from ulm_core.errors import InputError, NotFoundError, UlmError
+from ulm_core.events.dialect import Dialect, find_dialect
+from ulm_core.events.sources import (
+    HEAD_BYTES,
+    FileSource,
+    FrameSource,
+    ReadOptions,
+    Source,
+    TableSource,
+    encoding_of,
+    format_by_name,
+    format_of,
+    packing,
+    read_head,
+)
+from ulm_core.messages import N_
+from ulm_core.warehouse.database import Database, literal, quote
+from ulm_core.warehouse.extensions import load_extension
+
+MAX_LINE_BYTES = 16 << 20
+SAMPLE_ROWS = 500
+_XML_ATTRIBUTE = re.compile(r'\s([A-Za-z_][\w.-]*)="')
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A stream of rows.
+
+    Attributes
+    ----------
+    sql
+        What stands after FROM, values bound by `parameters`.
+    columns
+        Name -> DuckDB type; of JSON lines and XML rows the fields seen in the first lines, all text.
+    kind
+        ``columns``; ``json`` or ``xml`` where each row is one text `line` that references look into.
+    rejects
+        Name of the table in which the CSV reader leaves lines it cannot split; None where there is none.
+    """
+
+    sql: str
+    parameters: tuple[object, ...]
+    columns: Mapping[str, str]
+    name: str
+    kind: Literal["columns", "json", "xml"] = "columns"
+    rejects: str | None = None
+    has_header: bool = False
+    sample: tuple[str, ...] = field(default=(), repr=False)
+
+
+@contextmanager
+def open_relation(database: Database, source: Source, options: ReadOptions | None = None) -> Iterator[Relation]:
+    """Open a source; what it needs (a registered frame, an attached database, a recoded copy) ends with the block.
+
+    Raises
+    ------
+    InputError
+        When the source is no table; the reader's own complaint is part of the message.
+    NotFoundError
+        When the table does not exist; the message names those that do.
+    """
+    with ExitStack() as stack:
+        if isinstance(source, FrameSource):
+            yield _frame(database, source, stack)
+        elif isinstance(source, TableSource):
+            yield _table(database, source, stack)
+        else:
+            yield _file(database, source, options or ReadOptions(), stack)
+
+
+def _frame(database: Database, source: FrameSource, stack: ExitStack) -> Relation:
+    database.register("ulm_frame", source.table)
+    stack.callback(database.unregister, "ulm_frame")
+    columns = {name: str(kind) for name, kind in zip(source.table.schema.names, source.table.schema.types, strict=True)}
+    if not isinstance(source.table, pa.RecordBatchReader):  # describing a stream would consume it
+        columns = _describe(database, "ulm_frame", ())
+    return Relation("ulm_frame", (), columns, source.name)
+
+
+def _describe(database: Database, sql: str, parameters: tuple[object, ...]) -> dict[str, str]:
+    table = database.query(f"DESCRIBE SELECT * FROM {sql}", parameters)
+    return dict(zip(table["column_name"].to_pylist(), table["column_type"].to_pylist(), strict=True))
+
+
+def _table(database: Database, source: TableSource, stack: ExitStack) -> Relation:
+    kinds = {"duckdb": "", "sqlite": "TYPE sqlite, ", "postgres": "TYPE postgres, "}
+    if source.kind != "duckdb":
+        load_extension(database, f"{source.kind}_scanner")
+    try:
+        database.execute(f"ATTACH {literal(source.address)} AS ulm_source ({kinds[source.kind]}READ_ONLY)")
+    except UlmError as error:
+        raise InputError(
+            N_("{name} cannot be opened: {reason}"), name=source.name, reason=error.message.fields.get("reason", error)
+        ) from error
+    stack.callback(database.execute, "DETACH ulm_source")
+    found = database.query(
+        "SELECT schema_name AS s, table_name AS t FROM duckdb_tables() WHERE database_name = 'ulm_source' "
+        "UNION ALL SELECT schema_name, view_name FROM duckdb_views() "
+        "WHERE database_name = 'ulm_source' AND NOT internal ORDER BY 1, 2"
+    ).to_pylist()
+    schema, _, table = source.table.rpartition(".")
+    matching = [row for row in found if row["t"] == table and schema in {"", row["s"]}]
+    if not matching:
+        raise NotFoundError.for_name("table", source.table, [row["t"] for row in found])
+    # "public" or "main" first where several schemas hold a table of that name.
+    row = min(matching, key=lambda entry: (entry["s"] not in {"public", "main"}, entry["s"]))
+    sql = f"ulm_source.{quote(row['s'])}.{quote(row['t'])}"
+    return Relation(sql, (), _describe(database, sql, ()), source.name)
+
+
+TABLE_KIND = N_("table")
+
+
+def _file(database: Database, source: FileSource, options: ReadOptions, stack: ExitStack) -> Relation:
+    if source.is_remote:
+        return _remote(database, source, options)
+    path = Path(source.path)
+    if path.stat().st_size == 0:
+        raise InputError(N_("{file} is empty. Nothing was changed."), file=source.name)
+    packed = packing(path.name)
+    head = read_head(path, packed)
+    kind = format_of(head, source.name) if options.format == "auto" else options.format
+    if kind == "parquet":
+        return _parquet(database, source, packed)
+    if kind == "arrow":
+        return _arrow(database, source, packed, stack)
+    encoding = options.encoding or encoding_of(head)
+    text = head.decode(encoding, errors="replace")
+    if encoding.lower().replace("-", "") not in {"utf8", "ascii"}:
+        path, packed = _recoded(path, packed, encoding, stack), "none"
+    if kind == "csv":
+        return _csv(source.name, str(path), packed, find_dialect(_whole_lines(text), options, source.name))
+    return _lines(kind, source.name, str(path), packed, text)
+
+
+def _whole_lines(text: str) -> str:
+    """Leave out a last line that the end of the head may have cut."""
+    return text[: text.rfind("\n") + 1] if len(text) > HEAD_BYTES // 4 and "\n" in text else text
+
+
+def _recoded(path: Path, packed: str, encoding: str, stack: ExitStack) -> Path:
+    """Return a UTF-8 copy of a text, written piece by piece; it is removed at the end of the block."""
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ulm-")))
+    target = folder / "recoded.txt"
+    with _unpacked(path, packed) as raw, target.open("w", encoding="utf-8", newline="") as out:
+        import io  # the text layer is only needed here
+
+        with io.TextIOWrapper(raw, encoding=encoding, errors="replace", newline="") as reader:  # type: ignore[type-var]
+            shutil.copyfileobj(reader, out, 1 << 20)
+    return target
+
+
+@contextmanager
+def _unpacked(path: Path, packed: str) -> Iterator[object]:
+    import gzip
+
+    if packed == "gzip":
+        with gzip.open(path) as handle:
+            yield handle
+    elif packed == "zstd":
+        with pa.OSFile(str(path)) as raw, pa.CompressedInputStream(raw, "zstd") as stream:
+            yield stream
+    else:
+        with path.open("rb") as handle:
+            yield handle
+
+
+def _csv(name: str, path: str, packed: str, dialect: Dialect) -> Relation:
+    columns = ", ".join(f"{literal(column)}: 'VARCHAR'" for column in dialect.columns)
+    sql = (
+        f"read_csv(?, auto_detect = false, header = {str(dialect.has_header).lower()}, "
+        f"delim = {literal(dialect.delimiter)}, quote = {literal(dialect.quote)}, escape = {literal(dialect.quote)}, "
+        f"new_line = {literal(dialect.new_line)}, columns = {{{columns}}}, compression = '{packed}', "
+        f"max_line_size = {MAX_LINE_BYTES}, {_REJECTS})"
+    )
+    sample = tuple(json.dumps(dict(zip(dialect.columns, row, strict=False))) for row in dialect.rows[:SAMPLE_ROWS])
+    types = dict.fromkeys(dialect.columns, "VARCHAR")
+    return Relation(sql, (path,), types, name, rejects="ulm_rejects", has_header=dialect.has_header, sample=sample)
+
+
+_REJECTS = (
+    "ignore_errors = true, store_rejects = true, rejects_table = 'ulm_rejects', rejects_scan = 'ulm_rejected_scans', "
+    "rejects_limit = 0"
+)
+
+
+def _lines(kind: str, name: str, path: str, packed: str, head: str) -> Relation:
+    """Describe JSON lines, a JSON array or XML rows: every row is one text, so that no row can be lost to its shape."""
+    if kind == "json" and head.lstrip("\ufeff \t\r\n").startswith("["):
+        sql = (
+            f"(SELECT CAST(json AS VARCHAR) AS line FROM read_json_objects(?, format = 'array', "
+            f"maximum_object_size = {MAX_LINE_BYTES}, compression = '{_json_packing(packed)}'))"
+        )
+        rows = _array_head(head)
+        return Relation(sql, (path,), _json_fields(rows), name, kind="json", sample=tuple(rows[:SAMPLE_ROWS]))
+    sql = _line_reader(packed, "^\\s*<row\\s" if kind == "xml" else None)
+    lines = [line for line in _whole_lines(head).splitlines() if line.strip()]
+    if kind == "xml":
+        lines = [line for line in lines if line.lstrip().startswith("<row ")]
+        fields = dict.fromkeys((found for line in lines[:SAMPLE_ROWS] for found in _XML_ATTRIBUTE.findall(line)), "VARCHAR")
+        return Relation(sql, (path,), fields, name, kind="xml", rejects="ulm_rejects", sample=tuple(lines[:SAMPLE_ROWS]))
+    return Relation(
+        sql, (path,), _json_fields(lines), name, kind="json", rejects="ulm_rejects", sample=tuple(lines[:SAMPLE_ROWS])
+    )
+
+
+def _json_packing(packed: str) -> str:
+    return "auto_detect" if packed == "none" else packed
+
+
+def _line_reader(packed: str, keep: str | None) -> str:
+    # A delimiter that no text holds makes every line one column, whatever stands in it.
+    where = f" WHERE regexp_matches(line, {literal(keep)})" if keep else ""
+    return (
+        "(SELECT line FROM read_csv(?, auto_detect = false, header = false, delim = '\x01', quote = '', escape = '', "
+        f"columns = {{'line': 'VARCHAR'}}, compression = '{packed}', max_line_size = {MAX_LINE_BYTES}, {_REJECTS})"
+        f"{where})"
+    )
+
+
+def _array_head(head: str) -> list[str]:
+    """Return the first objects of a JSON array whose end may be cut off."""
+    decoder = json.JSONDecoder()
+    found: list[str] = []
+    position = head.find("[") + 1
+    while len(found) < SAMPLE_ROWS:
+        match = re.compile(r"[\s,]*").match(head, position)
+        position = match.end() if match else position
+        try:
+            value, position = decoder.raw_decode(head, position)
+        except ValueError:
+            return found
+        found.append(json.dumps(value))
+    return found
+
+
+def _json_fields(lines: list[str]) -> dict[str, str]:
+    """Return the dotted names of the fields in the first lines, three levels deep."""
+    fields: dict[str, str] = {}
+    for line in lines[:SAMPLE_ROWS]:
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        for name in _flat(value):
+            fields[name] = "VARCHAR"
+    return fields
+
+
+def _flat(value: object, prefix: str = "", depth: int = 0) -> Iterator[str]:
+    if not isinstance(value, dict):
+        return
+    for key, entry in value.items():
+        name = f"{prefix}{key}"
+        yield name
+        if isinstance(entry, dict) and depth < 2:
+            yield from _flat(entry, f"{name}.", depth + 1)
+
+
+def _parquet(database: Database, source: FileSource, packed: str) -> Relation:
+    if packed != "none":
+        raise InputError(
+            N_("{file} is a packed Parquet file. Unpack it first; Parquet is compressed by itself."), file=source.name
+        )
+    return Relation("read_parquet(?)", (source.path,), _checked(database, source), source.name)
+
+
+def _checked(database: Database, source: FileSource) -> dict[str, str]:
+    try:
+        return _describe(database, "read_parquet(?)", (source.path,))
+    except UlmError as error:
+        raise _unreadable(source.name, error.message.fields.get("reason", error.message)) from error
+
+
+def _unreadable(name: str, reason: object) -> InputError:
+    return InputError(
+        N_("{file} cannot be read as a table: {reason} Give a CSV or Parquet file with a header."),
+        file=name,
+        reason=reason,
+    )
+
+
+def _arrow(database: Database, source: FileSource, packed: str, stack: ExitStack) -> Relation:
+    try:
+        if packed != "none":
+            raw = stack.enter_context(pa.OSFile(source.path))
+            stream = stack.enter_context(pa.CompressedInputStream(raw, packed))
+            return _frame(database, FrameSource(pa.ipc.open_stream(stream), source.name), stack)
+        with Path(source.path).open("rb") as handle:
+            is_file = handle.read(6) == b"ARROW1"
+        if not is_file:
+            stream = stack.enter_context(pa.memory_map(source.path))
+            return _frame(database, FrameSource(pa.ipc.open_stream(stream), source.name), stack)
+        return _frame(database, FrameSource(pads.dataset(source.path, format="ipc"), source.name), stack)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise _unreadable(source.name, f"{str(error).splitlines()[0]}.") from error
+
+
+def _remote(database: Database, source: FileSource, options: ReadOptions) -> Relation:
+    """Describe a file behind an address; its first lines are fetched, the rest streams when it is read."""
+    load_extension(database, "httpfs")
+    kind = format_by_name(source.name) if options.format == "auto" else options.format
+    try:
+        if kind == "parquet":
+            return Relation("read_parquet(?)", (source.path,), _describe(database, "read_parquet(?)", (source.path,)), source.name)
+        if kind == "arrow":
+            raise InputError(N_("{file}: Arrow files are read from this machine only."), file=source.name)
+        packed = packing(source.name)
+        lines = database.query(f"SELECT line FROM {_line_reader(packed, None)} LIMIT {SAMPLE_ROWS}", [source.path])
+    except InputError as error:
+        if error.code != "database":
+            raise
+        raise _unreadable(source.name, error.message.fields.get("reason", error.message)) from error
+    text = "\n".join(str(line) for line in lines["line"].to_pylist()) + "\n"
+    if kind in {"jsonl", "json", "xml"}:
+        return _lines("jsonl" if kind == "json" and not text.startswith("[") else kind, source.name, source.path, packed, text)
+    return _csv(source.name, source.path, packed, find_dialect(text, options, source.name))
