@@ -8,12 +8,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, SkipValidation
+from pydantic import BaseModel, ConfigDict, SkipValidation, ValidationError
 
 from ulm_core.errors import InputError
 from ulm_core.lifecycle.periods import Interval, Periods, make_periods, to_datetime
@@ -41,6 +41,19 @@ class Spec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
     users: UserMask | None = None
+
+    @classmethod
+    def checked(cls, **fields: Any) -> Self:
+        """Return the spec, or raise InputError (not pydantic's error) with the first thing that is wrong."""
+        try:
+            return cls(**fields)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            field = ".".join(str(part) for part in first["loc"])
+            reason = str(first["msg"]).removeprefix("Value error, ")
+            if not field:
+                raise InputError(N_("This cannot be computed: {reason}."), reason=reason) from error
+            raise InputError(N_("“{field}” is not valid: {reason}."), field=field, reason=reason) from error
 
 
 class RangeSpec(Spec):
