@@ -45,7 +45,7 @@ def draw_filtered_out() -> None:
 
 def draw_nothing(text: str) -> None:
     """Say that a card has nothing to show, and why."""
-    with st.container(horizontal_alignment="center", vertical_alignment="center", height=160):
+    with st.container(horizontal_alignment="center", vertical_alignment="center", height=160, border=False):
         st.caption(f":material/inbox: {text}", width="content")
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 import importlib.util
 import string
 
@@ -53,12 +54,11 @@ def test_translations_keep_the_named_fields(language: str) -> None:
 
 def test_no_message_is_built_from_pieces() -> None:
     """A call of _() with an f-string or a sum would never be found by a translator."""
-    import ast
-
-    bad = []
-    for path in update.sources():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"_", "N_"}:
-                if node.args and isinstance(node.args[0], ast.JoinedStr | ast.BinOp):
-                    bad.append(f"{path.name}:{node.lineno}")
-    assert bad == []
+    calls = [
+        (path, node)
+        for path in update.sources()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"_", "N_"}
+    ]
+    pieces = [(path, node) for path, node in calls if node.args and isinstance(node.args[0], ast.JoinedStr | ast.BinOp)]
+    assert [f"{path.name}:{node.lineno}" for path, node in pieces] == []

@@ -30,17 +30,13 @@ def test_every_page_draws_the_real_year(open_page: OpenPage, journey: Workspace,
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_page_draws_six_events_of_three_users(
-    open_page: OpenPage, small_workspace: Workspace, page: str
-) -> None:
+def test_every_page_draws_six_events_of_three_users(open_page: OpenPage, small_workspace: Workspace, page: str) -> None:
     assert_whole(open_page(small_workspace, page))
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 @pytest.mark.parametrize("page", PAGES)
-def test_an_empty_workspace_offers_the_sample(
-    open_page: OpenPage, workspace: Workspace, page: str, lang: str
-) -> None:
+def test_an_empty_workspace_offers_the_sample(open_page: OpenPage, workspace: Workspace, page: str, lang: str) -> None:
     app = open_page(workspace, page, lang)
     assert_whole(app)
     assert app.title[0].value == translator(lang)(PAGES[page].title)

@@ -15,6 +15,7 @@ from babel.messages.pofile import read_po, write_po
 LOCALES = Path(__file__).resolve().parent
 ROOT = LOCALES.parents[1]
 MARKERS = {"_", "N_"}
+DESCRIBED = ("ulm_core/training/config.py",)  # settings whose descriptions a form shows
 
 
 def sources() -> list[Path]:
@@ -22,16 +23,22 @@ def sources() -> list[Path]:
     return [ROOT / "app.py", *sorted((ROOT / "pages").rglob("*.py")), *sorted((ROOT / "ulm_core").rglob("*.py"))]
 
 
-def messages_of(path: Path) -> list[tuple[str, int]]:
-    """Return the messages of one file with their lines."""
-    found = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in MARKERS):
-            continue
-        first = node.args[0] if node.args else None
-        if isinstance(first, ast.Constant) and isinstance(first.value, str):
-            found.append((first.value, node.lineno))
-    return found
+def _candidates(node: ast.Call, markers: set[str]) -> list[ast.expr]:
+    """Return the expressions of a call that may be a message."""
+    if not isinstance(node.func, ast.Name):
+        return []
+    if node.func.id == "Field" and "Field" in markers:
+        return [keyword.value for keyword in node.keywords if keyword.arg == "description"]
+    return node.args[:1] if node.func.id in markers else []
+
+
+def messages_of(path: Path) -> list[str]:
+    """Return the messages of one file."""
+    is_described = path.relative_to(ROOT).as_posix() in DESCRIBED
+    markers = MARKERS | ({"Field"} if is_described else set())
+    calls = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+    found = [expression for call in calls for expression in _candidates(call, markers)]
+    return [text.value for text in found if isinstance(text, ast.Constant) and isinstance(text.value, str)]
 
 
 def extract() -> dict[str, list[str]]:
@@ -39,7 +46,7 @@ def extract() -> dict[str, list[str]]:
     messages: dict[str, list[str]] = {}
     for path in sources():
         name = path.relative_to(ROOT).as_posix()
-        for text, _line in messages_of(path):
+        for text in messages_of(path):
             places = messages.setdefault(text, [])
             if name not in places:
                 places.append(name)
