@@ -5,15 +5,19 @@ from __future__ import annotations
 import secrets
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from pages.parts import person, reasons, url
 from pages.parts.data import Data
 from pages.parts.frame import begin_page
+from pages.parts.guard import guarded
 from pages.parts.i18n import _, text
 from ulm_core.errors import NotFoundError
 from ulm_core.explain.shapley import explain_user
 from ulm_core.lifecycle.at_risk import AtRiskSpec, compute_at_risk
-from ulm_core.recommend.recommender import Recommender, UserRecommendations
+from ulm_core.lifecycle.rules import workspace_rules
+from ulm_core.lifecycle.stages import stage_context
+from ulm_core.recommend.recommender import Recommender
 from ulm_core.training.runs import RunStore
 from ulm_core.warehouse.reports import search_users
 
@@ -85,30 +89,32 @@ def draw_unknown(data: Data, user_id: str) -> None:
             st.button(name, key=f"near_{name}", icon=":material/person:", on_click=show, args=(name,))
 
 
-def recommend(data: Data, user_id: str) -> tuple[Recommender, UserRecommendations, str]:
-    """Return the ranking of a user, and what it depends on, computed once a user, version and model."""
+def draw_reasons(data: Data, user_id: str, risk: DeltaGenerator) -> None:
+    """Draw ranking and reasons, computed once a user, version and model."""
     promoted = RunStore(data.workspace).promoted()
     recommender = Recommender.open(data.workspace)
     key = f"{user_id} {promoted.run_id if promoted else 'baseline'}"
-    return (
-        recommender,
-        data.remember("recommend", key, lambda: recommender.recommend(data.index.user_code(user_id), TOP)),
-        key,
-    )
-
-
-def draw_user(data: Data, user_id: str) -> None:
-    recommender, recommended, key = recommend(data, user_id)
-    frame = person.history_frame(data, recommended.history)
-    person.draw_who(data, user_id, recommended.stage_name, frame, recommended.churn_risk)
-    changes = person.stage_changes(data, recommended.history, recommender.rules, recommender.context)
-    person.draw_timeline(data, user_id, frame, changes)
+    recommended = data.remember("recommend", key, lambda: recommender.recommend(data.index.user_code(user_id), TOP))
+    person.draw_risk_figure(risk, recommended.churn_risk)
     below = st.container()
     with below.skeleton(height=420):
         explained = data.remember("explain_user", key, lambda: explain_user(recommender, recommended))
     with below:
         reasons.draw_recommendations(recommended, explained)
         reasons.draw_risk(recommended, explained, data)
+
+
+def draw_user(data: Data, user_id: str) -> None:
+    """Draw who it is first: nothing about the model can take that away."""
+    history = data.index.history(data.index.user_code(user_id))
+    rules = data.remember("rules", "", lambda: workspace_rules(data.index, data.config))
+    context = data.remember("stage_context", "", lambda: stage_context(data.index, data.config))
+    frame = person.history_frame(data, history)
+    changes = person.stage_changes(data, history, rules, context)
+    risk = person.draw_who(data, user_id, changes[-1][1] if changes else "", frame)
+    person.draw_timeline(data, user_id, frame, changes)
+    with guarded():
+        draw_reasons(data, user_id, risk)
 
 
 with begin_page("user") as view:

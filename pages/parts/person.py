@@ -7,6 +7,7 @@ from datetime import datetime
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from pages.parts import fmt
 from pages.parts.cards import Table, card, draw_table
@@ -72,43 +73,43 @@ def stage_changes(data: Data, history: History, rules: StageRules, context: Stag
     return changes
 
 
-def draw_who(data: Data, user_id: str, stage: str, frame: pd.DataFrame, risk: float) -> None:
-    """Draw the identity card: stage, last seen, risk, attributes."""
+def draw_who(data: Data, user_id: str, stage: str, frame: pd.DataFrame) -> DeltaGenerator:
+    """Draw the identity card: stage, last seen, value, attributes; return the place for the churn risk."""
     with st.container(border=True, key="who"):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.subheader(_("User {id}").format(id=user_id), anchor=False, width="content")
-            st.badge(stage_label(stage), color="blue")
-        last, as_of = frame["time"].iloc[-1], local_datetime(data.index.manifest.last_us, data.config.timezone)
-        conversions = frame[frame["event"].isin(data.config.conversion_events)]
-        days = (as_of - last.to_pydatetime()).days
-        with st.grid(4, min_column_width=130, gap="small"):
-            st.metric(
-                _("Last event"),
-                fmt.day(last),
-                _("{n} days before the end").format(n=days),
-                delta_color="off",
-                delta_arrow="off",
-            )
-            st.metric(
-                _("Events"),
-                fmt.number(len(frame)),
-                _("since {day}").format(day=fmt.day(frame["time"].iloc[0])),
-                delta_color="off",
-                delta_arrow="off",
-            )
-            st.metric(
-                _("Value so far"),
-                fmt.money(conversions["value"].sum(), data.config.currency, short=True),
-                _("{n} conversions").format(n=fmt.number(len(conversions))),
-                delta_color="off",
-                delta_arrow="off",
-            )
-            st.metric(
-                _("Churn risk"),
-                fmt.percent(risk),
-                help=_("Probability of no activity within the churn horizon after the end of the data."),
-            )
+            st.badge(stage_label(stage) if stage else _("not yet seen"), color="blue")
+        risk = _draw_figures(data, frame)
         _draw_attributes(user_attributes(data.snapshot, user_id))
+    return risk
+
+
+def _draw_figures(data: Data, frame: pd.DataFrame) -> DeltaGenerator:
+    as_of = local_datetime(data.index.manifest.last_us, data.config.timezone)
+    last, first = frame["time"].iloc[-1], frame["time"].iloc[0]
+    conversions = frame[frame["event"].isin(data.config.conversion_events)]
+    figures = (
+        (_("Last event"), fmt.day(last), _("{n} days before the end").format(n=(as_of - last.to_pydatetime()).days)),
+        (_("Events"), fmt.number(len(frame)), _("since {day}").format(day=fmt.day(first))),
+        (
+            _("Value so far"),
+            fmt.money(conversions["value"].sum(), data.config.currency, short=True),
+            _("{n} conversions").format(n=fmt.number(len(conversions))),
+        ),
+    )
+    with st.grid(4, min_column_width=130, gap="small") as grid:
+        for label, value, note in figures:
+            st.metric(label, value, note, delta_color="off", delta_arrow="off")
+        return grid.cell()
+
+
+def draw_risk_figure(place: DeltaGenerator, risk: float) -> None:
+    """Draw the churn risk into its place."""
+    place.metric(
+        _("Churn risk"),
+        fmt.percent(risk),
+        help=_("Probability of no activity within the churn horizon after the end of the data."),
+    )
 
 
 def _draw_attributes(attributes: dict[str, str]) -> None:
