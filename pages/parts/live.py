@@ -109,16 +109,19 @@ def _pace(reports: list[ProgressReport]) -> str:
     return f"{(recent[-1].step - recent[0].step) / seconds:.1f}" if seconds > 0 else fmt.MISSING
 
 
-@st.dialog(" ", width="small")
 def _confirm_cancel(job_id: str) -> None:
-    st.markdown(f"**{_('Stop this fine-tuning?')}**")
-    st.markdown(_("The best model so far, the log and the curves are kept. It is not compared with the baselines."))
-    with st.container(horizontal=True):
-        if st.button(_("Stop it"), type="primary", icon=":material/stop:", key="cancel_yes"):
-            jobs.store().request_cancel(job_id)
-            st.rerun()
-        if st.button(_("Let it run"), key="cancel_no"):
-            st.rerun()
+    @st.dialog(_("Stop this fine-tuning?"), width="small", icon=":material/stop_circle:")
+    def dialog() -> None:
+        st.markdown(_("The best model so far, the log and the curves are kept. It is not compared with the baselines."))
+        with st.container(horizontal=True):
+            if st.button(_("Stop it"), type="primary", icon=":material/stop:", key="cancel_yes"):
+                jobs.store().request_cancel(job_id)
+                st.session_state["_stopping"] = job_id
+                st.rerun()
+            if st.button(_("Let it run"), key="cancel_no"):
+                st.rerun()
+
+    dialog()
 
 
 @st.fragment(run_every=jobs.POLL_SECONDS)
@@ -140,8 +143,14 @@ def watch(job_id: str) -> None:
             _figures(record, reports)
             draw_curves(points_of(reports), "live")
             with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-                st.caption(_("You can leave this page or close the tab; the work goes on."), width="content")
-                if st.button(_("Stop"), icon=":material/stop:", key=f"cancel_{job_id}"):
+                is_stopping = st.session_state.get("_stopping") == job_id
+                note = (
+                    _("Stopping after this step; the best model so far is being saved.")
+                    if is_stopping
+                    else _("You can leave this page or close the tab; the work goes on.")
+                )
+                st.caption(note, width="content")
+                if st.button(_("Stop"), icon=":material/stop:", key=f"cancel_{job_id}", disabled=is_stopping):
                     _confirm_cancel(job_id)
             with st.expander(_("Log"), icon=":material/terminal:"):
                 st.code(store.log(job_id, last=80) or "…", language=None, height=240)

@@ -90,6 +90,7 @@ def draw_runs(runs: list[RunRecord], promoted: str | None, *, is_training: bool)
         on_select="rerun",
         selection_mode="single-row",
         key="runs",
+        placeholder="–",
         alt=_("Fine-tuning runs, newest first"),
         column_config={
             "in_use": st.column_config.TextColumn(_("In use"), width="small"),
