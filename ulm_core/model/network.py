@@ -194,6 +194,10 @@ class Network(nn.Module):
         explore = base + self._explore(x, pairs, sequence, vectors)
         return Output(self._join(x, pairs, known, base, explore), self._churn(x, sequence))
 
+    def churn_logits(self, x: Inputs) -> Tensor:
+        """Return the churn logits alone, float[n], without scoring any item."""
+        return self._churn(x, self._sequence(x, self.vectors()))
+
     def _sequence(self, x: Inputs, vectors: Tensor) -> Tensor:
         """User vector from the last tokens, modulated by the stage."""
         padded = torch.cat([vectors.new_zeros(1, vectors.shape[1]), vectors])

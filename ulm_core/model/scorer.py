@@ -101,6 +101,20 @@ class Scorer:
             items[rows], churn[rows] = found.items, found.churn
         return Scores(items, churn)
 
+    @torch.inference_mode()
+    def churn_logits(self, histories: Histories, stages: npt.NDArray[np.uint8]) -> F32:
+        """Return the churn logits before calibration, float32[n]."""
+        out = np.empty(len(histories), np.float32)
+        for start in range(0, len(histories), CHUNK):
+            rows = slice(start, start + CHUNK)
+            out[rows] = self._network.churn_logits(self._inputs(histories, stages, rows)).float().cpu().numpy()
+        return out
+
+    def churn_probability(self, logits: F32) -> npt.NDArray[np.float64]:
+        """Return calibrated probabilities, float64[n], of raw logits."""
+        scaled = logits.astype(np.float64) * self._calibration.slope + self._calibration.offset
+        return np.asarray(1 / (1 + np.exp(-scaled)), np.float64)
+
     def _inputs(self, histories: Histories, stages: npt.NDArray[np.uint8], rows: slice) -> Inputs:
         part = select(histories, rows)
         return self._builder.build(part, stages[rows], np.zeros(len(part), np.int64)).to(self._device)
@@ -108,8 +122,8 @@ class Scorer:
     @torch.inference_mode()
     def _run(self, inputs: Inputs) -> Scores:
         out = self._network(inputs, self._statistics)
-        logit = out.churn.double() * self._calibration.slope + self._calibration.offset
-        return Scores(out.items.float().cpu().numpy(), torch.sigmoid(logit).float().cpu().numpy())
+        churn = self.churn_probability(out.churn.float().cpu().numpy())
+        return Scores(out.items.float().cpu().numpy(), churn.astype(np.float32))
 
 
 def select(histories: Histories, rows: slice | I64) -> Histories:

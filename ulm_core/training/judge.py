@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from ulm_core.lifecycle.rules import StageRules
-from ulm_core.model.histories import F32, F64, I32, I64, Histories
+from ulm_core.model.histories import F32, I32, I64, Histories
 from ulm_core.timeline.index import TimelineIndex
 from ulm_core.training.batches import ChurnLabels, Targets, churn_labels, make_examples, target_items
-from ulm_core.training.churn_metrics import churn_summary
+from ulm_core.training.churn_metrics import Numbers, churn_summary
 from ulm_core.training.ranking import K, RankingMetrics, ranking_metrics, tie_priority, top_k
 from ulm_core.training.split import Split
 
@@ -84,6 +84,15 @@ class Judge:
             users, churn, stages, split.keeps_seen,
         )  # fmt: skip
 
+    def sample(self, users: int, seed: int) -> Judge:
+        """Return the judge of a seeded sample of the users judged on recommendations; churn stays whole."""
+        if len(self.users) <= users:
+            return self
+        chosen = np.sort(np.random.default_rng(seed).choice(len(self.users), users, replace=False))
+        return replace(
+            self, users=self.users[chosen], relevant=_rows(self.relevant, chosen), seen=_rows(self.seen, chosen)
+        )
+
     def rank(self, score: RankItems, seed: int = 0) -> RankingMetrics:
         """Return the metrics of the rankings by `score`; ties are broken at random with a seed."""
         priority = tie_priority(self.n_items, seed)
@@ -98,7 +107,7 @@ class Judge:
             lists[rows] = top_k(scores, priority, K)
         return ranking_metrics(lists, self.relevant, self.seen, self.n_items)
 
-    def churn_metrics(self, scores: F64, probabilities: F64 | None = None) -> dict[str, float]:
+    def churn_metrics(self, scores: Numbers, probabilities: Numbers | None = None) -> dict[str, float]:
         """Return the churn metrics of scores per entry of `churn_users`."""
         known = self.churn.known
         return churn_summary(
