@@ -19,6 +19,8 @@ from ulm_core.workspace import WorkspaceConfig
 CONFIG = WorkspaceConfig(conversion_events=("buy",), passive_events=("mail",))
 NEW_YORK = CONFIG.model_copy(update={"timezone": "America/New_York"})
 EVENTS = ("a", "b", "c", "buy", "mail")
+# Property tests need an index an example, which pytest's tmp_path cannot give; removed when the process ends.
+_ROOT = tempfile.TemporaryDirectory(prefix="ulm-lifecycle-")
 # Twelve days before the clocks go forward in New York (2024-03-10).
 RANDOM_START_US = to_us(datetime(2024, 2, 27, tzinfo=ZoneInfo("America/New_York")))
 
@@ -29,7 +31,7 @@ def index_of(rows: Iterable[Row], n_partitions: int = 1) -> TimelineIndex:
     """Return an index over (user, time in us, event[, value]) rows."""
     columns = ["user", "time", "event", "value"]
     frame = pd.DataFrame([(*row, None)[:4] for row in rows], columns=columns).astype({"value": float})
-    return index_from_events(frame, Path(tempfile.mkdtemp(prefix="ulm-test-")), n_partitions)
+    return index_from_events(frame, Path(tempfile.mkdtemp(dir=_ROOT.name)), n_partitions)
 
 
 def days(user: str, *when: float, event: str = "a") -> list[Row]:

@@ -91,7 +91,6 @@ class RangeSpec(Spec):
         first, end = self.bounds(index)
         return make_periods(first, end, interval, config.timezone, config.week_start, index.manifest.last_us)
 
-
     def log_start(self, index: TimelineIndex, config: WorkspaceConfig) -> int:
         """Return the local midnight (UTC us) of the day on which the log begins."""
         first = index.manifest.first_us
