@@ -93,7 +93,7 @@ def _item_players(history: History, items: Sequence[int], names: Names, free: np
     for item in items:
         positions = _take(free, history.item == item)
         if len(positions):
-            label = message(N_("{n} × this item: {text}"), n=len(positions), text=str(names.text[item]))
+            label = message(N_("{n} × {name}"), n=len(positions), name=str(names.text[item]))
             players.append(Player("item", label, positions, item))
     return players
 
@@ -119,6 +119,6 @@ def _players_of(
     named: Sequence[tuple[int, str]], positions_of: Callable[[str], npt.NDArray[np.int64]], kind: Kind
 ) -> list[Player]:
     return [
-        Player(kind, message(N_("{n} × {name}"), n=int(-count), name=message(str(name))), positions_of(str(name)))
+        Player(kind, message(N_("{n} × {name}"), n=int(-count), name=str(name)), positions_of(str(name)))
         for count, name in named
     ]

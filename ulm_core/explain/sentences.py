@@ -8,6 +8,7 @@ from ulm_core.messages import N_, Message, message
 from ulm_core.recommend.recommender import UserRecommendations
 
 DAY_US = 86_400_000_000
+NOTICEABLE_RISK = 0.001  # a tenth of a point
 NOTABLE = 0.15  # a second reason is named when it carries at least this share of what speaks for the item
 
 
@@ -21,7 +22,7 @@ def reason(explanation: Explanation, recommended: UserRecommendations) -> Messag
     named = [share for place, share in enumerate(speaking[:2]) if place == 0 or share.value >= NOTABLE * total]
     if not named:
         return message(N_("Popular in general; nothing in this history speaks for it in particular."))
-    phrases = [_phrase(share.player, recommended) for share in named]
+    phrases = [_phrase(share.player, explanation.item, recommended) for share in named]
     if len(phrases) == 1:
         return message(N_("Because of {first}."), first=phrases[0])
     return message(N_("Because of {first} and {second}."), first=phrases[0], second=phrases[1])
@@ -29,11 +30,12 @@ def reason(explanation: Explanation, recommended: UserRecommendations) -> Messag
 
 def risk_reason(explanation: Explanation, recommended: UserRecommendations) -> Message:
     """Return what moves the churn risk most away from that of a new user, in one sentence."""
-    strongest = next((share for share in explanation.contributions if abs(share.value) >= 0.001), None)
+    strongest = next((share for share in explanation.contributions if abs(share.value) >= NOTICEABLE_RISK), None)
     if strongest is None:
         return message(N_("Nothing in this history moves the churn risk away from that of a new user."))
     template = _raises(strongest)
-    return message(template, first=_phrase(strongest.player, recommended), points=100 * abs(strongest.value))
+    first = _phrase(strongest.player, None, recommended)
+    return message(template, first=first, points=100 * abs(strongest.value))
 
 
 def _raises(share: Contribution) -> str:
@@ -42,20 +44,24 @@ def _raises(share: Contribution) -> str:
     return N_("Lowered most by {first} (−{points:.1f} points).")
 
 
-def _phrase(player: Player, recommended: UserRecommendations) -> Message:
+def _phrase(player: Player, item: int | None, recommended: UserRecommendations) -> Message:
     if player.kind == "stage":
         return message(N_("the stage “{stage}”"), stage=message(recommended.stage_name))
     if player.kind == "other":
         return message(N_("{n} events with other items"), n=player.n_events)
-    last_us = int(recommended.history.time[player.positions].max())
-    days = int((recommended.at_us - last_us) // DAY_US)
-    if player.kind == "item":
-        return message(_item_template(player, days), n=player.n_events, days=days)
-    name = player.label.fields["name"]
-    return message(N_("{n} events in “{name}”, the last {days} days ago"), n=player.n_events, name=name, days=days)
+    ago = _ago(player, recommended)
+    if player.kind == "item" and player.item == item:
+        return message(_own_template(player), n=player.n_events, ago=ago)
+    return message(N_("{n} × “{name}” (last {ago})"), n=player.n_events, name=player.label.fields["name"], ago=ago)
 
 
-def _item_template(player: Player, days: int) -> str:
+def _own_template(player: Player) -> str:
     if player.n_events == 1:
-        return N_("an earlier choice of this very item {days} days ago")
-    return N_("{n} earlier choices of this very item, the last {days} days ago")
+        return N_("one earlier choice of this very item ({ago})")
+    return N_("{n} earlier choices of this very item (last {ago})")
+
+
+def _ago(player: Player, recommended: UserRecommendations) -> Message:
+    days = int((recommended.at_us - int(recommended.history.time[player.positions].max())) // DAY_US)
+    spelled = {0: message(N_("today")), 1: message(N_("yesterday"))}
+    return spelled.get(days) or message(N_("{days} days ago"), days=days)

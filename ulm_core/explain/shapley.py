@@ -47,6 +47,8 @@ class Explanation:
 
     Attributes
     ----------
+    item
+        Code of the item whose score is explained; None for the churn risk.
     score
         The model's output: an item's score (logit), or the churn probability.
     base_value
@@ -61,6 +63,7 @@ class Explanation:
         How many coalitions the model was run on (for all explanations of the user together).
     """
 
+    item: int | None
     score: float
     base_value: float
     contributions: tuple[Contribution, ...]
@@ -124,9 +127,10 @@ def explain_user(recommender: Recommender, recommended: UserRecommendations) -> 
     is_exact = n_players <= EXACT_PLAYERS
     values, base = _shapley(game, n_players, is_exact)
     full = game.values(np.ones((1, n_players)))[0]
+    codes = [*(item.item for item in recommended.items), None]
     explained = [
-        _explanation(game.players, values[:, column], base[column], full[column], is_exact, game.n_runs)
-        for column in range(len(full))
+        _explanation(game, code, (values[:, column], base[column], full[column]), is_exact)
+        for column, code in enumerate(codes)
     ]
     return UserExplanation(tuple(explained[:-1]), explained[-1])
 
@@ -147,17 +151,17 @@ def _shapley(game: Game, n_players: int, is_exact: bool) -> tuple[Floats, Floats
     return np.asarray(result.values[0], np.float64), base
 
 
-def _explanation(
-    players: tuple[Player, ...], values: Floats, base: float, score: float, is_exact: bool, n_runs: int
-) -> Explanation:
+def _explanation(game: Game, item: int | None, solved: tuple[Floats, float, float], is_exact: bool) -> Explanation:
+    values, base, score = solved
     order = np.argsort(-np.abs(values), kind="stable")
     return Explanation(
+        item=item,
         score=float(score),
         base_value=float(base),
-        contributions=tuple(Contribution(players[place], float(values[place])) for place in order),
+        contributions=tuple(Contribution(game.players[place], float(values[place])) for place in order),
         additivity_error=abs(float(base + values.sum() - score)),
         is_exact=is_exact,
-        n_runs=n_runs,
+        n_runs=game.n_runs,
     )
 
 

@@ -8,12 +8,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, SkipValidation
+from pydantic import BaseModel, ConfigDict, SkipValidation, ValidationError
 
 from ulm_core.errors import InputError
 from ulm_core.lifecycle.periods import Interval, Periods, make_periods, to_datetime
@@ -42,6 +42,19 @@ class Spec(BaseModel):
 
     users: UserMask | None = None
 
+    @classmethod
+    def checked(cls, **fields: Any) -> Self:
+        """Return the spec, or raise InputError (not pydantic's error) with the first thing that is wrong."""
+        try:
+            return cls(**fields)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            field = ".".join(str(part) for part in first["loc"])
+            reason = str(first["msg"]).removeprefix("Value error, ")
+            if not field:
+                raise InputError(N_("This cannot be computed: {reason}."), reason=reason) from error
+            raise InputError(N_("“{field}” is not valid: {reason}."), field=field, reason=reason) from error
+
 
 class RangeSpec(Spec):
     """A spec over a time range.
@@ -56,17 +69,34 @@ class RangeSpec(Spec):
     to_us: int | None = None
 
     def bounds(self, index: TimelineIndex) -> tuple[int, int]:
-        """Return the range with the log's own ends filled in."""
-        first = index.manifest.first_us if self.from_us is None else self.from_us
-        end = index.manifest.last_us + 1 if self.to_us is None else self.to_us
-        if end <= first:
+        """Return the range with the log's own ends filled in.
+
+        Raises
+        ------
+        InputError
+            When the range ends before it starts.
+        """
+        first, end = self.from_us, self.to_us
+        if first is not None and end is not None and end <= first:
             raise InputError(N_("The period is empty: it must end after it starts."))
+        # A range outside the log is no error, but an answer without users.
+        if end is None:
+            end = max(index.manifest.last_us, first or index.manifest.last_us) + 1
+        if first is None:
+            first = min(index.manifest.first_us, end - 1)
         return first, end
 
     def periods(self, index: TimelineIndex, config: WorkspaceConfig, interval: Interval) -> Periods:
         """Return the range cut into calendar periods of the workspace's time zone."""
         first, end = self.bounds(index)
+        if self.from_us is None:  # a campaign sent before the log begins must not open empty periods
+            first = min(max(first, index.active_span(config)[0]), end - 1)
         return make_periods(first, end, interval, config.timezone, config.week_start, index.manifest.last_us)
+
+    def log_start(self, index: TimelineIndex, config: WorkspaceConfig) -> int:
+        """Return the local midnight (UTC us) of the day on which the log begins."""
+        first = index.manifest.first_us
+        return make_periods(first, first + 1, "day", config.timezone).from_us
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

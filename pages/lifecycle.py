@@ -1,0 +1,271 @@
+"""Lifecycle: the stage of every user over time, the moves between stages, and what each stage means."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import pandas as pd
+import streamlit as st
+
+from pages.parts import fmt
+from pages.parts.cards import Table, card, chart, clicked
+from pages.parts.charts import stages as charts
+from pages.parts.frame import View, begin_page
+from pages.parts.i18n import _, term, text
+from pages.parts.palette import STAGE_ORDER
+from pages.parts.users_list import list_button, open_list, stage_title
+from ulm_core.lifecycle.activity import Activity, ActivitySpec, compute_activity
+from ulm_core.lifecycle.horizon import learn_churn_horizon
+from ulm_core.lifecycle.stages import StageMix, StageMixSpec, compute_stage_mix
+from ulm_core.lifecycle.transitions import TransitionMatrix, TransitionSpec, compute_transitions
+
+CONTROLS = ("period", "interval", "stage", "segment")
+MATRIX_DAYS = 56
+
+
+def stage_order(mix: StageMix) -> list[str]:
+    """Return the house order, then stages of the workspace's own."""
+    return [*STAGE_ORDER, *(stage for stage in mix.stages if stage not in STAGE_ORDER)]
+
+
+def mix_sentence(mix: StageMix) -> str:
+    """Return the takeaway: the largest stages at the end of the period."""
+    frame = mix.to_pandas()
+    last = frame[frame["period"] == frame["period"].max()].sort_values("users", ascending=False)
+    parts = [
+        _("{share} {stage}").format(share=fmt.percent(row.share), stage=term(str(row.stage)))
+        for row in last.itertuples()
+        if row.users
+    ]
+    if not parts:
+        return _("No user is seen in this period yet.")
+    return _("At the end of the period: {parts}.").format(parts=_(", ").join(parts))
+
+
+def draw_mix(view: View) -> StageMix:
+    low, high = view.range_us
+    mix = view.ask(compute_stage_mix, StageMixSpec(from_us=low, to_us=high, interval=view.filters.interval))
+    with card(
+        _("Stage mix"),
+        how=_(
+            "Every user has exactly one stage at any time, from the rules at the foot of this page. Each column is "
+            "the end of one period in time zone {zone}; a running period is looked at as of the last event and drawn "
+            "pale. Users not yet seen are left out."
+        ).format(zone=view.timezone),
+    ):
+        share = (
+            st.segmented_control(
+                _("Unit"),
+                ["users", "share"],
+                default="users",
+                required=True,
+                key="mix_unit",
+                format_func=lambda unit: _("Users") if unit == "users" else _("Share"),
+                label_visibility="collapsed",
+            )
+            == "share"
+        )
+        frame = mix.to_pandas()
+        state = chart(
+            charts.stage_mix(frame, order=stage_order(mix), share=share),
+            alt=mix_sentence(mix),
+            key="stage_mix",
+            clickable=True,
+            table=Table(
+                frame.pivot(index="period", columns="stage", values="users").reset_index(),
+                f"stage-mix_{view.filters.slug}",
+            ),
+        )
+        point = clicked(state, "stage_mix")
+        if point:
+            period, stage = str(point[2]), str(point[0])
+            title = stage_title(stage) + " · " + fmt.day(date.fromisoformat(period))
+            open_list(view.data, mix.users((period, stage)), title, f"{stage}-{period}")
+    return mix
+
+
+def pulse_sentence(activity: Activity) -> str:
+    """Return what the last complete period says."""
+    frame = activity.to_pandas()
+    complete = frame[frame["is_complete"]]
+    if complete.empty:
+        return _("No period is complete yet.")
+    last = complete.iloc[-1]
+    words = {
+        "period": fmt.day(date.fromisoformat(str(last["period"])[:10])),
+        "active": fmt.number(last["active"]),
+        "gained": fmt.number(last["new"] + last["resurrecting"]),
+        "lost": fmt.number(-last["dormant"]),
+    }
+    return _("Period of {period}: {active} active users; {gained} came or came back, {lost} went quiet.").format(
+        **words
+    )
+
+
+def draw_activity(view: View) -> None:
+    low, high = view.range_us
+    activity = view.ask(compute_activity, ActivitySpec(from_us=low, to_us=high, interval=view.filters.interval))
+    with card(
+        _("Who comes, stays, comes back, goes quiet"),
+        how=_(
+            "- **new**: first active period ever\n"
+            "- **returning**: active in this period and the one before\n"
+            "- **resurrecting**: active now, not in the period before, active earlier\n"
+            "- **dormant**: active in the period before, not now; counted once, below zero\n\n"
+            "Active = new + returning + resurrecting. The pulse is (new + resurrecting) / dormant; above 1 the active "
+            "base grows. Events done *to* a user (a campaign received) do not count."
+        ),
+    ):
+        frame = activity.to_pandas()
+        long = frame.melt(
+            id_vars=["period", "is_complete"],
+            value_vars=["new", "returning", "resurrecting", "dormant"],
+            var_name="status",
+            value_name="users",
+        )
+        long["users"] = long["users"].abs()
+        left, right = st.columns([3, 1], gap="medium")
+        with left:
+            state = chart(
+                charts.lifecycle_columns(long),
+                alt=pulse_sentence(activity),
+                key="lifecycle_columns",
+                clickable=True,
+                table=Table(frame, f"lifecycle_{view.filters.slug}"),
+            )
+        with right:
+            st.markdown(f"**{_('Pulse')}**")
+            st.plotly_chart(charts.pulse(frame), key="pulse", alt=_("Pulse by period; the line at 1 is balance."))
+            st.caption(
+                _(
+                    "Above 1 the active base grows, below 1 it shrinks. A large purple share means that the "
+                    "interval is shorter than people's natural rhythm: choose a longer one."
+                )
+            )
+        point = clicked(state, "lifecycle_columns")
+        if point:
+            status, period = str(point[0]), str(point[2])
+            title = term(status) + " · " + fmt.day(date.fromisoformat(period[:10]))
+            open_list(view.data, activity.users((period, status)), title, f"{status}-{period}")
+
+
+def transitions_between(view: View, before: date, after: date) -> TransitionMatrix:
+    spec = TransitionSpec(from_us=view.day_us(before), to_us=view.day_us(after + timedelta(days=1)))
+    return view.ask(compute_transitions, spec)
+
+
+def matrix_frame(matrix: TransitionMatrix) -> pd.DataFrame:
+    """Users by stage before (rows) and after (columns), empty rows and columns left out."""
+    frame = pd.DataFrame(matrix.counts, index=list(matrix.sources), columns=list(matrix.stages))
+    order = [stage for stage in (*STAGE_ORDER, *frame.index) if stage in frame.index]
+    frame = frame.loc[list(dict.fromkeys(order))]
+    columns = [stage for stage in STAGE_ORDER if stage in frame] + [s for s in frame if s not in STAGE_ORDER]
+    frame = frame[columns]
+    return frame.loc[frame.sum(axis=1) > 0, frame.sum(axis=0) > 0]
+
+
+def biggest_move(frame: pd.DataFrame) -> str:
+    """Return the takeaway: the largest move between two different stages."""
+    moves = frame.stack()
+    moves = moves[[before != after for before, after in moves.index]]
+    if moves.empty or not moves.max():
+        return _("Nobody changed stage between these two days.")
+    (before, after), users = moves.idxmax(), int(moves.max())
+    return _("The largest move: {n} users went from “{before}” to “{after}”.").format(
+        n=fmt.number(users), before=term(before), after=term(after)
+    )
+
+
+def draw_transitions(view: View) -> None:
+    filters = view.filters
+    start = max(filters.start, filters.end - timedelta(days=MATRIX_DAYS))
+    with card(
+        _("Moves between stages"),
+        how=_(
+            "The stage of every user at the end of the two days chosen; a ribbon or cell counts the users who were in "
+            "the first stage then and are in the second one now. “Not yet seen” are users whose first activity came in "
+            "between. Shares are of the row."
+        ),
+    ):
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            before = st.date_input(
+                _("From"),
+                value=start,
+                min_value=filters.start,
+                max_value=filters.end,
+                format="YYYY-MM-DD",
+                key="moves_from",
+                width=160,
+            )
+            after = st.date_input(
+                _("To"),
+                value=filters.end,
+                min_value=filters.start,
+                max_value=filters.end,
+                format="YYYY-MM-DD",
+                key="moves_to",
+                width=160,
+            )
+            shape = st.segmented_control(
+                _("Shown as"),
+                ["flow", "matrix"],
+                default="flow",
+                required=True,
+                format_func=lambda s: _("Flow") if s == "flow" else _("Matrix"),
+                key="moves_shape",
+            )
+        matrix = transitions_between(view, before, after)
+        frame = matrix_frame(matrix)
+        table = Table(
+            frame.rename(index=term, columns=term).rename_axis(_("before \\ after")).reset_index(),
+            f"stage-moves_{before}_{after}",
+        )
+        if shape == "flow":
+            chart(
+                charts.stage_flow(frame, fmt.day(before), fmt.day(after)),
+                alt=biggest_move(frame),
+                key="moves_flow",
+                table=table,
+            )
+        else:
+            state = chart(
+                charts.matrix_heatmap(frame), alt=biggest_move(frame), key="moves_matrix", table=table, clickable=True
+            )
+            point = clicked(state, "moves_matrix")
+            if point:
+                cell = (str(point[1]), str(point[2]))
+                open_list(view.data, matrix.users(cell), f"{term(cell[0])} → {term(cell[1])}", "-".join(cell))
+
+
+def draw_definitions(view: View, mix: StageMix) -> None:
+    horizon = view.data.remember(
+        "learn_churn_horizon", "", lambda: learn_churn_horizon(view.data.index, view.data.config)
+    )
+    with card(
+        _("What each stage means"),
+        how=_("Rules are read from top to bottom; the first one that holds gives the stage. Only activity counts."),
+    ):
+        st.info(text(horizon.sentence()), icon=":material/school:", title=_("Learnt from this data"))
+        last = mix.to_pandas()
+        last = last[last["period"] == last["period"].max()].set_index("stage")
+        for rule in mix.rules.rules:
+            users = int(last.at[rule.name, "users"])
+            name, definition, count = st.columns([1.2, 4, 1.2], vertical_alignment="center")
+            name.markdown(f"**{charts.stage_label(rule.name)}**")
+            parts = [text(condition.sentence()) for condition in rule.conditions]
+            definition.markdown(_(" **and** ").join(parts) if parts else _("everyone else"))
+            with count:
+                list_button(
+                    view.data,
+                    users,
+                    stage_title(rule.name),
+                    f"stage_{rule.name}",
+                    lambda stage=rule.name: mix.users((len(mix.periods) - 1, stage)),
+                )
+
+
+with begin_page("lifecycle", controls=CONTROLS) as view:
+    mix = draw_mix(view)
+    draw_activity(view)
+    draw_transitions(view)
+    draw_definitions(view, mix)

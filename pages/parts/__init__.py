@@ -1,0 +1,1 @@
+"""What pages share: frame, filter bar, charts, tables, states, formats."""

@@ -1,0 +1,98 @@
+"""What all charts share: size, fonts, axes, the treatment of periods that are still running."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+
+from pages.parts.i18n import language
+from pages.parts.palette import FAINT, MUTED
+
+HEIGHT = 340
+# The plotly that ships with Streamlit knows English month names only; elsewhere dates are numbers.
+_NUMERIC_DATES = [
+    {"dtickrange": [None, 86_400_000 * 27], "value": "%m-%d\n%Y"},
+    {"dtickrange": [86_400_000 * 27, None], "value": "%Y-%m"},
+]
+CONFIG = {
+    "displaylogo": False,
+    "displayModeBar": "hover",
+    "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d"],
+    "toImageButtonOptions": {"format": "png", "scale": 2},
+}
+
+
+def finish(
+    figure: go.Figure,
+    *,
+    unit: str = "",
+    height: int = HEIGHT,
+    legend: bool = True,
+    hovermode: str | bool = "x unified",
+    time_axis: bool = False,
+) -> go.Figure:
+    """Give `figure` the house layout and return it.
+
+    Parameters
+    ----------
+    figure
+        The chart, changed in place.
+    unit
+        What the value axis counts; written once at its head instead of beside every tick.
+    height
+        Pixels; fixed so that nothing jumps while a page fills.
+    legend
+        Whether names stand above the plot.
+    hovermode
+        As in plotly.
+    time_axis
+        Whether x is time.
+    """
+    figure.update_layout(
+        height=height,
+        margin={"l": 8, "r": 8, "t": 44 if legend or unit else 12, "b": 8},
+        hovermode=hovermode,
+        showlegend=legend,
+        legend={
+            "orientation": "h",
+            "x": 0,
+            "xanchor": "left",
+            "y": 1.02,
+            "yanchor": "bottom",
+            "traceorder": "normal",
+            "title": None,
+            "itemsizing": "constant",
+        },
+        bargap=0.12,
+        separators=".,",
+    )
+    figure.update_xaxes(showgrid=False, title=None, automargin=True, zeroline=False)
+    figure.update_yaxes(title=None, automargin=True, zeroline=False, gridcolor=FAINT)
+    if time_axis:
+        figure.update_xaxes(type="date", hoverformat="%Y-%m-%d")
+        if language() != "en":
+            figure.update_xaxes(tickformatstops=_NUMERIC_DATES)
+    if unit:
+        figure.add_annotation(
+            text=unit,
+            x=1,
+            y=1.02,
+            xref="paper",
+            yref="paper",
+            xanchor="right",
+            yanchor="bottom",
+            showarrow=False,
+            font={"size": 12, "color": MUTED},
+        )
+    return figure
+
+
+def opacities(complete: Sequence[bool], full: float = 1.0) -> list[float]:
+    """Return one opacity for each period: those still running are faded."""
+    return [full if done else full * 0.45 for done in complete]
+
+
+def hatch(complete: Sequence[bool]) -> list[str]:
+    """Return one pattern for each period: those still running are hatched."""
+    return ["" if done else "/" for done in complete]

@@ -1,0 +1,162 @@
+"""Charts of one user: the timeline of events, and what made a score."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from pages.parts.charts.base import finish
+from pages.parts.charts.stages import stage_label
+from pages.parts.i18n import _, term
+from pages.parts.palette import BRAND, MUTED, NEGATIVE, POSITIVE, SERIES, TEXT, stage_color
+
+SHOWN_BARS = 8
+
+
+def timeline(events: pd.DataFrame, spans: pd.DataFrame) -> go.Figure:
+    """Draw a user's events by day, one row a kind of event, over the band of stages.
+
+    Parameters
+    ----------
+    events
+        Columns ``day`` (date), ``event``, ``n`` (events that day), ``text`` (what hovering shows).
+    spans
+        Columns ``start``, ``end``, ``stage``: the stage history without gaps.
+    """
+    kinds = list(events["event"].value_counts().index)
+    rows = {kind: len(kinds) - position for position, kind in enumerate(kinds)}
+    figure = go.Figure()
+    for stage, part in spans.groupby("stage", sort=False):
+        figure.add_bar(
+            base=part["start"],
+            x=(part["end"] - part["start"]).dt.total_seconds() * 1000,
+            y=[0] * len(part),
+            orientation="h",
+            width=0.5,
+            marker={"color": stage_color(str(stage)), "line": {"width": 0}},
+            name=stage_label(str(stage)),
+            legendgroup="stage",
+            customdata=[[f"{s:%Y-%m-%d} – {e:%Y-%m-%d}"] for s, e in zip(part["start"], part["end"], strict=True)],
+            hovertemplate=stage_label(str(stage)) + "<br>%{customdata[0]}<extra></extra>",
+        )
+    for position, kind in enumerate(kinds):
+        part = events[events["event"] == kind]
+        figure.add_scatter(
+            x=part["day"],
+            y=[rows[kind]] * len(part),
+            mode="markers",
+            name=term(kind),
+            showlegend=False,
+            marker={
+                "size": part["n"].clip(upper=40).pow(0.5) * 3 + 4,
+                "color": SERIES[position % len(SERIES)],
+                "opacity": 0.75,
+            },
+            customdata=part[["text"]].to_numpy(),
+            hovertemplate="%{x|%Y-%m-%d}<br>%{customdata[0]}<extra></extra>",
+        )
+    ticks = {0: _("stage"), **{row: term(kind) for kind, row in rows.items()}}
+    figure.update_yaxes(
+        tickvals=list(ticks), ticktext=list(ticks.values()), range=[-0.6, len(kinds) + 0.6], showgrid=False
+    )
+    figure.update_layout(barmode="overlay")
+    figure = finish(figure, height=150 + 52 * (len(kinds) + 1), hovermode="closest", time_axis=True)
+    return figure.update_yaxes(showgrid=False)
+
+
+@dataclass(frozen=True)
+class Contribution:
+    """One part of a score, in words."""
+
+    label: str
+    value: float
+    detail: str = ""
+
+
+def group_small(parts: Sequence[Contribution], shown: int = SHOWN_BARS) -> list[Contribution]:
+    """Return the largest parts by size and the sum of the rest as one."""
+    ordered = sorted(parts, key=lambda part: abs(part.value), reverse=True)
+    if len(ordered) <= shown + 1:
+        return ordered
+    rest = ordered[shown:]
+    other = Contribution(_("{n} others").format(n=len(rest)), sum(part.value for part in rest))
+    return [*ordered[:shown], other]
+
+
+def waterfall(base: float, parts: Sequence[Contribution], *, unit: str = "") -> go.Figure:
+    """From the base value through every contribution to the score; positive right, negative left.
+
+    Parameters
+    ----------
+    base
+        What the model says without knowing this user.
+    parts
+        Contributions; their sum plus `base` is the score that stands at the end.
+    """
+    shown = group_small(parts)
+    figure = go.Figure()
+    labels = [_("base value")]
+    position = base
+    figure.add_bar(
+        y=labels,
+        x=[base],
+        orientation="h",
+        marker={"color": MUTED, "opacity": 0.55},
+        text=[f"{base:.3f}"],
+        textposition="outside",
+        cliponaxis=False,
+        hovertemplate="%{y}: %{x:.4f}<extra></extra>",
+    )
+    for number, part in enumerate(shown):
+        label = part.label if part.label not in labels else f"{part.label} ({number})"
+        labels.append(label)
+        figure.add_bar(
+            y=[label],
+            x=[part.value],
+            base=[position],
+            orientation="h",
+            marker={"color": POSITIVE if part.value >= 0 else NEGATIVE, "cornerradius": 3},
+            text=[f"{part.value:+.3f}"],
+            textposition="outside",
+            cliponaxis=False,
+            customdata=[[part.detail]],
+            hovertemplate="%{y}: " + f"{part.value:+.4f}" + "<br>%{customdata[0]}<extra></extra>",
+        )
+        position += part.value
+    labels.append(_("score"))
+    figure.add_bar(
+        y=[labels[-1]],
+        x=[position],
+        orientation="h",
+        marker={"color": BRAND, "cornerradius": 3},
+        text=[f"<b>{position:.3f}</b>"],
+        textposition="outside",
+        cliponaxis=False,
+        hovertemplate="%{y}: %{x:.4f}<extra></extra>",
+    )
+    figure.add_vline(x=base, line={"color": MUTED, "width": 1, "dash": "dot"})
+    figure.update_yaxes(autorange="reversed", categoryorder="array", categoryarray=labels, tickfont={"color": TEXT})
+    figure.update_layout(barmode="overlay")
+    figure = finish(figure, unit=unit, height=70 + 30 * len(labels), legend=False, hovermode="closest")
+    return figure.update_yaxes(showgrid=False)
+
+
+def stage_spans(changes: Sequence[tuple[datetime, str]], end: datetime) -> pd.DataFrame:
+    """Return the spans between stage changes.
+
+    Parameters
+    ----------
+    changes
+        When each stage began, in time order.
+    end
+        Where the last one is cut.
+    """
+    rows = [
+        {"start": start, "end": (changes[i + 1][0] if i + 1 < len(changes) else end), "stage": stage}
+        for i, (start, stage) in enumerate(changes)
+    ]
+    return pd.DataFrame(rows, columns=["start", "end", "stage"])

@@ -1,0 +1,72 @@
+"""Tiny logs for tests: hand-written ones, and random ones with ties, passive events and weeks of DST."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+from hypothesis import strategies as st
+
+from ulm_core.lifecycle.periods import DAY_US, HOUR_US, to_us
+from ulm_core.timeline.index import TimelineIndex
+from ulm_core.timeline.testing import index_from_events
+from ulm_core.workspace import WorkspaceConfig
+
+CONFIG = WorkspaceConfig(conversion_events=("buy",), passive_events=("mail",))
+NEW_YORK = CONFIG.model_copy(update={"timezone": "America/New_York"})
+EVENTS = ("a", "b", "c", "buy", "mail")
+# Property tests need an index an example, which pytest's tmp_path cannot give; removed when the process ends.
+_ROOT = tempfile.TemporaryDirectory(prefix="ulm-lifecycle-")
+# Twelve days before the clocks go forward in New York (2024-03-10).
+RANDOM_START_US = to_us(datetime(2024, 2, 27, tzinfo=ZoneInfo("America/New_York")))
+
+Row = tuple[str, int, str] | tuple[str, int, str, float]
+
+
+def index_of(rows: Iterable[Row], n_partitions: int = 1) -> TimelineIndex:
+    """Return an index over (user, time in us, event[, value]) rows."""
+    columns = ["user", "time", "event", "value"]
+    frame = pd.DataFrame([(*row, None)[:4] for row in rows], columns=columns).astype({"value": float})
+    return index_from_events(frame, Path(tempfile.mkdtemp(dir=_ROOT.name)), n_partitions)
+
+
+def days(user: str, *when: float, event: str = "a") -> list[Row]:
+    """Return one event of `user` on each of the given days after 1970-01-01 (fractions allowed)."""
+    return [(user, round(day * DAY_US), event) for day in when]
+
+
+def word(user: str, events: str, step: int = 1_000_000) -> list[Row]:
+    """Return single-letter events one `step` apart; letters in brackets tie: ``word("u", "a(bc)d")``."""
+    rows: list[Row] = []
+    now, is_tie = 0, False
+    for letter in events:
+        if letter in "()":
+            is_tie = letter == "("
+            now += 0 if is_tie else step
+        elif letter != ".":
+            rows.append((user, now, letter))
+            now += 0 if is_tie else step
+        else:
+            now += step
+    return rows
+
+
+@st.composite
+def random_rows(draw: st.DrawFn, max_size: int = 50, n_users: int = 6, hours: int = 24 * 70) -> list[Row]:
+    """Return random rows of few users; hours are drawn coarsely, so that ties are frequent."""
+    hour = st.one_of(st.integers(0, hours), st.integers(0, 8).map(lambda k: k * 24 * 7 + 5))
+    row = st.tuples(st.integers(0, n_users - 1), hour, st.sampled_from(EVENTS), st.integers(0, 500))
+    rows = draw(st.lists(row, min_size=1, max_size=max_size))
+    return [(f"u{user}", RANDOM_START_US + hour * HOUR_US, event, cents / 100) for user, hour, event, cents in rows]
+
+
+def timelines(rows: Iterable[Row]) -> dict[str, list[tuple[int, str]]]:
+    """Return the (time, event) pairs of each user in time order, by user id in code order."""
+    found: dict[str, list[tuple[int, str]]] = {}
+    for row in sorted(rows, key=lambda row: (row[0], row[1])):
+        found.setdefault(row[0], []).append((row[1], row[2]))
+    return found
