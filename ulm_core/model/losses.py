@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-RecommendationLoss = Literal["bernoulli", "softmax"]
+from ulm_core.model.names import RecommendationLoss
 
 
 def bernoulli_loss(logits: Tensor, rows: Tensor, columns: Tensor) -> Tensor:

@@ -17,9 +17,10 @@ from torch.nn import functional
 
 from ulm_core.model.catalogue import N_STATISTICS
 from ulm_core.model.inputs import Inputs, Pairs
+from ulm_core.model.names import TowerName
 from ulm_core.model.repeat import N_REPEAT
 from ulm_core.model.sequences import TOKEN_NUMBERS
-from ulm_core.model.towers import TowerName, make_tower
+from ulm_core.model.towers import make_tower
 
 NUMBERS = len(TOKEN_NUMBERS)
 #: Where training starts: an item is bought by about one user in 400 within the horizon.

@@ -60,15 +60,12 @@ class Scorer:
         self, network: Network, builder: InputBuilder, statistics: F32, calibration: Calibration | None = None
     ) -> None:
         self._network = network.eval()
+        #: int32[n_catalogue], item code of each column of the scores.
+        self.catalogue: I32 = builder.catalogue.items
         self._builder = builder
         self._device = next(network.parameters()).device
         self._statistics = torch.from_numpy(statistics)[None].to(self._device)
         self._calibration = calibration or Calibration()
-
-    @property
-    def catalogue(self) -> I32:
-        """int32[n_catalogue], item code of each column of the scores."""
-        return self._builder.catalogue.items
 
     @property
     def keeps_seen(self) -> bool:

@@ -6,14 +6,11 @@ gives the same vector whatever else is in the batch.
 
 from __future__ import annotations
 
-from typing import Literal, get_args
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-TowerName = Literal["transformer", "lstm", "cnn", "linear"]
-TOWERS: tuple[str, ...] = get_args(TowerName)
+from ulm_core.model.names import TowerName
 
 
 def masked_mean(x: Tensor, mask: Tensor) -> Tensor:

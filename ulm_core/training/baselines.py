@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 
+from ulm_core.lifecycle.rules import default_rules
+from ulm_core.lifecycle.stages import assign_stages
 from ulm_core.model.catalogue import item_counts
 from ulm_core.model.histories import DAY_US, F32, F64, I64, Histories
 from ulm_core.model.repeat import REPEAT_FEATURES, repeat_pairs
 from ulm_core.model.tabular import tabular, tabular_features
 from ulm_core.timeline.index import TimelineIndex
 from ulm_core.training.batches import churn_labels, make_examples
-from ulm_core.training.judge import Judge, RankItems
+from ulm_core.training.config import FineTuneConfig
+from ulm_core.training.judge import FOREVER, Judge, RankItems
 from ulm_core.training.ranking import RankingMetrics
-from ulm_core.training.split import Split
+from ulm_core.training.split import Split, make_split
+from ulm_core.workspace import Workspace
 
 POPULARITY, POPULARITY_30D = "popularity", "popularity_30d"
 FREQUENCY, FREQUENCY_90D = "personal_frequency", "personal_frequency_90d"
@@ -62,7 +67,7 @@ def _personal(index: TimelineIndex, split: Split, judge: Judge, popular: F32, *,
 
 
 def churn_baselines(
-    index: TimelineIndex, split: Split, judge: Judge, stages_at: Callable[[I64], np.ndarray]
+    index: TimelineIndex, split: Split, judge: Judge, stages_at: Callable[[I64], npt.NDArray[np.uint8]]
 ) -> dict[str, dict[str, float]]:
     """Return the metrics of the churn baselines: no model at all, and logistic regression.
 
@@ -114,3 +119,18 @@ def best(metrics: dict[str, RankingMetrics]) -> str:
     return max(metrics, key=lambda name: metrics[name].ndcg.mean() if len(metrics[name].ndcg) else -1.0)
 
 
+
+
+def measure_baselines(workspace: Workspace, config: FineTuneConfig) -> dict[str, dict[str, float]]:
+    """Return the test metrics of every baseline on a workspace, without any model."""
+    index, how = TimelineIndex.open(workspace), workspace.config
+    split = make_split(index, how, config)
+    rules = default_rules(split.churn_days)
+
+    def stages_at(at_us: I64) -> npt.NDArray[np.uint8]:
+        return assign_stages(index, rules, at_us, how)
+
+    stages = stages_at(np.array([split.test_us]))[:, 0]
+    judge = Judge.at(index, split, split.test_us, FOREVER, split.candidates, stages)
+    ranked = {name: found.summary() for name, found in ranking_baselines(index, split, judge).items()}
+    return {**ranked, **churn_baselines(index, split, judge, stages_at)}

@@ -6,8 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from ulm_core.model.losses import RecommendationLoss
-from ulm_core.model.towers import TowerName
+from ulm_core.model.names import RecommendationLoss, TowerName
 
 
 class FineTuneConfig(BaseModel):

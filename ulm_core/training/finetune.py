@@ -24,7 +24,7 @@ from ulm_core.training.config import FineTuneConfig
 from ulm_core.training.judge import FOREVER, Judge
 from ulm_core.training.learner import Learner, Validation
 from ulm_core.training.preparation import ItemTexts, Prepared, prepare, text_features_for
-from ulm_core.training.progress import Progress
+from ulm_core.training.progress import Progress, Silent
 from ulm_core.training.ranking import RankingMetrics, paired_difference
 from ulm_core.training.runs import Comparison, RunRecord, RunStore, new_run_id
 from ulm_core.workspace import Workspace
@@ -69,7 +69,7 @@ def fine_tune(workspace: Workspace, config: FineTuneConfig, progress: Progress |
     UlmError
         When the log cannot be learnt from or the loss diverges; the record then says *failed*.
     """
-    progress = progress or Progress()
+    progress = progress or Silent()
     store = RunStore(workspace)
     index = TimelineIndex.open(workspace)
     record = store.save(
