@@ -90,6 +90,12 @@ class TestTies:
     def test_events_at_the_same_instant_are_taken_in_the_order_that_favours_conversion(self, events, steps, reached):
         assert level(events, steps) == reached
 
+    def test_a_tie_leaves_the_latest_attempt_ahead(self):
+        # a 0, b 1, a 3, b and c 4, d 8: only the attempt from the second a has d within 5 seconds.
+        index = index_of(word("u", "ab.a(bc)...d"))
+        spec = FunnelSpec(steps=tuple("abcd"), window_seconds=5)
+        assert compute_funnel(index, CONFIG, spec).levels.tolist() == [4]
+
     def test_zero_second_gaps_are_left_out_of_the_times(self):
         index = index_of([*word("u", "(ab)"), *word("v", "a..b"), *word("w", "a....b")])
         funnel = compute_funnel(index, CONFIG, FunnelSpec(steps=("a", "b")))
