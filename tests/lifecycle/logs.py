@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 from hypothesis import strategies as st
 
-from ulm_core.lifecycle.periods import DAY_US, HOUR_US, to_us
+from ulm_core.lifecycle.periods import DAY_US, HOUR_US, SECOND_US, to_us
 from ulm_core.timeline.index import TimelineIndex
 from ulm_core.timeline.testing import index_from_events
 from ulm_core.workspace import WorkspaceConfig
@@ -62,6 +62,19 @@ def random_rows(draw: st.DrawFn, max_size: int = 50, n_users: int = 6, hours: in
     row = st.tuples(st.integers(0, n_users - 1), hour, st.sampled_from(EVENTS), st.integers(0, 500))
     rows = draw(st.lists(row, min_size=1, max_size=max_size))
     return [(f"u{user}", RANDOM_START_US + hour * HOUR_US, event, cents / 100) for user, hour, event, cents in rows]
+
+
+@st.composite
+def dense_rows(draw: st.DrawFn, events: str = "abcx", n_users: int = 5, max_size: int = 9) -> list[Row]:
+    """Return random timelines of few events, 0 to 3 seconds apart: ties, repeats and resets abound."""
+    step = st.tuples(st.sampled_from([0, 1, 1, 2, 3]), st.sampled_from(events))
+    rows: list[Row] = [("zz", 0, event) for event in events]
+    for user in range(n_users):
+        now = 0
+        for gap, event in draw(st.lists(step, max_size=max_size)):
+            now += gap * SECOND_US
+            rows.append((f"u{user}", now, event))
+    return rows
 
 
 def timelines(rows: Iterable[Row]) -> dict[str, list[tuple[int, str]]]:
