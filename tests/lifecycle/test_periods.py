@@ -3,8 +3,8 @@ from datetime import UTC, date, datetime
 import pytest
 
 from ulm_core.errors import InputError
-from ulm_core.lifecycle.periods import DAY_US, HOUR_US, local_to_us, make_periods, to_datetime, to_us
 from ulm_core.lifecycle.parsing import parse_duration, parse_range, parse_time
+from ulm_core.lifecycle.periods import DAY_US, HOUR_US, local_to_us, make_periods, to_datetime, to_us
 
 
 def us(*parts: int) -> int:

@@ -71,7 +71,7 @@ class Kpi:
     name
         One of `KPIS`.
     value, previous
-        The figure in the range and in the range before; `previous` is nan where the log does not reach.
+        The figure in the range and in the range before; `previous` is nan where the log begins later.
     n_users
         Users behind the figure (for purchases and revenue: the buyers).
     higher_is_better
@@ -189,8 +189,8 @@ def compute_overview(index: TimelineIndex, config: WorkspaceConfig, spec: Overvi
     included = mask_or_all(spec.users, index.n_users)
     now = _figures(index, config, (periods.from_us, periods.to_us), horizon, included)
     before = _figures(index, config, previous_us, horizon, included)
-    # A range the log does not reach back to is no base: its figures are not zero but unknown.
-    has_base = previous_us[1] > index.manifest.first_us
+    # A range that begins before the log does is no base: what happened then is not nothing but unknown.
+    has_base = previous_us[0] >= spec.log_start(index, config)
     kpis = _kpis(now, before if has_base else None)
     codes = assign_stages(index, rules, [periods.from_us, min(periods.to_us, index.manifest.last_us + 1)], config)
     codes[~included] = UNSEEN

@@ -69,17 +69,34 @@ class RangeSpec(Spec):
     to_us: int | None = None
 
     def bounds(self, index: TimelineIndex) -> tuple[int, int]:
-        """Return the range with the log's own ends filled in."""
-        first = index.manifest.first_us if self.from_us is None else self.from_us
-        end = index.manifest.last_us + 1 if self.to_us is None else self.to_us
-        if end <= first:
+        """Return the range with the log's own ends filled in.
+
+        Raises
+        ------
+        InputError
+            When the range ends before it starts.
+        """
+        first, end = self.from_us, self.to_us
+        if first is not None and end is not None and end <= first:
             raise InputError(N_("The period is empty: it must end after it starts."))
+        # A range outside the log is no error, but an answer without users.
+        if end is None:
+            end = max(index.manifest.last_us, first or index.manifest.last_us) + 1
+        if first is None:
+            first = min(index.manifest.first_us, end - 1)
         return first, end
 
     def periods(self, index: TimelineIndex, config: WorkspaceConfig, interval: Interval) -> Periods:
         """Return the range cut into calendar periods of the workspace's time zone."""
         first, end = self.bounds(index)
+        if self.from_us is None:  # a campaign sent before the log begins must not open empty periods
+            first = min(max(first, index.active_span(config)[0]), end - 1)
         return make_periods(first, end, interval, config.timezone, config.week_start, index.manifest.last_us)
+
+    def log_start(self, index: TimelineIndex, config: WorkspaceConfig) -> int:
+        """Return the local midnight (UTC us) of the day on which the log begins."""
+        first = index.manifest.first_us
+        return make_periods(first, first + 1, "day", config.timezone).from_us
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -1,0 +1,173 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from ulm_core.cli import app
+from ulm_core.errors import UlmError
+from ulm_core.timeline.publish import import_file
+from ulm_core.workspace import Workspace, WorkspaceConfig
+
+LOG = """user,time,event
+u,2024-01-01T10:00:00,view
+u,2024-01-01T11:00:00,cart
+u,2024-01-02T10:00:00,purchase
+v,2024-01-01T12:00:00,view
+v,2024-01-08T12:00:00,view
+w,2024-01-09T09:00:00,view
+w,2024-01-09T09:00:00,cart
+w,2024-02-20T00:00:00,view
+"""
+
+
+@pytest.fixture
+def log(workspace: Workspace, tmp_path: Path) -> Workspace:
+    path = tmp_path / "log.csv"
+    path.write_text(LOG)
+    import_file(workspace, path)
+    workspace.save_config(WorkspaceConfig(conversion_events=("purchase",)))
+    return workspace
+
+
+def ask(log: Workspace, command: str) -> dict[str, Any]:
+    """Return the JSON answer; it must be the only thing on stdout."""
+    result = CliRunner().invoke(app, [*command.split(), "--workspace", str(log.root), "--json"], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def refused(log: Workspace, command: str) -> str:
+    result = CliRunner().invoke(app, [*command.split(), "--workspace", str(log.root), "--json"])
+    assert isinstance(result.exception, UlmError), result.output
+    assert result.stdout == ""
+    return str(result.exception)
+
+
+class TestFunnel:
+    def test_json_as_in_the_contract(self, log: Workspace):
+        answer = ask(log, "funnel --steps view,cart,purchase --window 14d")
+        assert answer["steps"] == [
+            {"event": "view", "users": 3, "conversion": 1.0, "from_previous": 1.0,
+             "mean_seconds": None, "median_seconds": None},
+            # u took an hour; w did both at the same instant, which says nothing about time.
+            {"event": "cart", "users": 2, "conversion": 2 / 3, "from_previous": 2 / 3,
+             "mean_seconds": 3600.0, "median_seconds": 3600.0},
+            {"event": "purchase", "users": 1, "conversion": 1 / 3, "from_previous": 1 / 2,
+             "mean_seconds": 23 * 3600.0, "median_seconds": 23 * 3600.0},
+        ]  # fmt: skip
+        assert answer["as_of"] == "2024-02-20T00:00:00+00:00"
+        assert answer["elapsed_seconds"] > 0
+
+    def test_times_between_two_steps(self, log: Workspace):
+        answer = ask(log, "funnel --steps view,cart,purchase --from-step 1 --to-step 3 --times")
+        assert answer["times"] == {"seconds": [86_400.0], "mean": 86_400.0, "median": 86_400.0}
+
+    def test_a_range_ends_with_the_day_it_names(self, log: Workspace):
+        assert ask(log, "funnel --steps view,cart --to 2024-01-01")["steps"][0]["users"] == 2
+        assert ask(log, "funnel --steps view,cart --from 2024-01-09")["steps"][0]["users"] == 1
+
+    def test_exclusions(self, log: Workspace):
+        answer = ask(log, "funnel --steps view,purchase --exclude cart:1-2")
+        # u had a cart between; w's cart is at the instant of the view, and a tie favours conversion.
+        assert [step["users"] for step in answer["steps"]] == [2, 0]
+
+    @pytest.mark.parametrize(
+        ("options", "says"),
+        [
+            ("--steps view,crat", "Did you mean: cart"),
+            ("--steps view", "at least 2"),
+            ("--steps view,cart --window soon", "not a duration"),
+            ("--steps view,cart --from noon", "not a date"),
+            ("--steps view,cart --exclude cart", "not an exclusion"),
+            ("--steps view,cart --exclude cart:1-7", "between two steps"),
+            ("--steps view,cart --timezone Mars", "not a time zone"),
+            ("--steps view,cart --from-step 2 --to-step 1 --times", "Steps run from 1"),
+        ],
+    )
+    def test_what_cannot_be_computed_is_said(self, log: Workspace, options: str, says: str):
+        assert says in refused(log, f"funnel {options}")
+
+
+class TestLifecycle:
+    def test_json_as_in_the_contract(self, log: Workspace):
+        answer = ask(log, "lifecycle --period week --from 2024-01-01 --to 2024-01-15")
+        assert answer["periods"] == ["2024-01-01", "2024-01-08", "2024-01-15"]
+        assert answer["new"] == [2, 1, 0]
+        assert answer["returning"] == [0, 1, 0]
+        assert answer["resurrecting"] == [0, 0, 0]
+        assert answer["dormant"] == [0, -1, -2]
+
+    def test_week_start_and_timezone_can_be_set(self, log: Workspace):
+        answer = ask(log, "lifecycle --period week --week-start sunday --to 2024-01-08")
+        assert answer["periods"] == ["2023-12-31", "2024-01-07"]
+        assert ask(log, "lifecycle --period day --timezone Asia/Tokyo --from 2024-02-20")["periods"] == ["2024-02-20"]
+
+
+class TestRetention:
+    def test_json_as_in_the_contract(self, log: Workspace):
+        answer = ask(log, "retention --start view --return view --period week --from 2024-01-01 --cohorts 2")
+        assert answer["cohorts"] == [
+            {"start": "2024-01-01", "size": 2, "counts": [2, 1]},
+            {"start": "2024-01-08", "size": 1, "counts": [1]},
+        ]
+        assert answer["mean"] == [1.0, 1 / 2]
+
+    def test_the_last_cohorts_without_from(self, log: Workspace):
+        answer = ask(log, "retention --period week --cohorts 2")
+        assert [cohort["start"] for cohort in answer["cohorts"]] == ["2024-02-12", "2024-02-19"]
+
+    def test_on_or_after(self, log: Workspace):
+        answer = ask(log, "retention --period week --kind first-ever --mode on-or-after")
+        assert answer["cohorts"][1]["counts"] == [1, 1, 1, 1, 1, 1, 1]  # w, back in the last week
+
+
+class TestStages:
+    def test_at_a_time(self, log: Workspace):
+        answer = ask(log, "stages --at 2024-01-10")
+        assert sum(answer["stages"].values()) == 3
+        assert answer["definitions"][-1] == "active: everyone else"
+
+    def test_per_period(self, log: Workspace):
+        answer = ask(log, "stages --period week --to 2024-01-08")
+        assert answer["periods"] == ["2024-01-01", "2024-01-08"]
+        assert [sum(row) for row in zip(*answer["stages"].values(), strict=True)] == [2, 3]
+
+    def test_transitions(self, log: Workspace):
+        answer = ask(log, "transitions --from 2024-01-05 --to 2024-01-10")
+        assert answer["transitions"]["not yet seen"]["new"] == 1
+
+
+class TestSurvival:
+    def test_curves(self, log: Workspace):
+        answer = ask(log, "survival --horizon 10d")
+        [everyone] = answer["groups"]
+        assert (everyone["users"], everyone["churned"]) == (3, 3)
+        assert answer["horizon_days"] == 10
+        assert answer["log_rank"] is None
+
+    def test_by_cohort_and_stage(self, log: Workspace):
+        assert [g["group"] for g in ask(log, "survival --by cohort")["groups"]] == ["2024-01-01"]
+        assert sum(g["users"] for g in ask(log, "survival --by stage --at 2024-01-10 --horizon 30d")["groups"]) == 3
+        assert "date" in refused(log, "survival --by stage")
+
+    def test_an_unknown_attribute_is_refused(self, log: Workspace):
+        assert "attribute" in refused(log, "survival --by income")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "funnel --steps view,cart", "lifecycle", "retention", "stages", "stages --period week", "survival",
+        "transitions --from 2024-01-05 --to 2024-01-10",
+    ],
+)  # fmt: skip
+def test_people_get_a_table(log: Workspace, command: str):
+    result = CliRunner().invoke(app, [*command.split(), "-w", str(log.root)], catch_exceptions=False)
+    assert result.exit_code == 0
+    assert "---" in result.stdout
+
+
+def test_an_empty_workspace_says_what_to_do(workspace: Workspace):
+    assert "Load the sample" in refused(workspace, "stages")
