@@ -28,19 +28,22 @@ def device_name() -> str:
     return str(pick_device(get_settings().device).type)
 
 
-def seconds_per_step(records: list[RunRecord]) -> float:
-    """Return the pace of the last finished run on this workspace, or a cautious guess before there is one."""
+def expected_minutes(records: list[RunRecord]) -> int:
+    """Return how long the default settings take: from the quickest finished run here, else a cautious guess."""
+    default = FineTuneConfig()
+    steps = default.max_steps * (1 + default.refit_share)
+    guesses = []
     for run in records:
         if run.state == "finished" and run.curve:
-            return sum(run.seconds.values()) / max(len(run.curve), 1)
-    return FALLBACK_SECONDS_PER_STEP
+            learning = run.seconds.get("train", 0.0) + run.seconds.get("refit", 0.0)
+            fixed = sum(run.seconds.values()) - learning
+            guesses.append(fixed + steps * learning / len(run.curve))
+    return max(1, round(min(guesses, default=FALLBACK_SECONDS_PER_STEP * steps) / 60))
 
 
 def draw_device(records: list[RunRecord]) -> None:
     """State the device as a fact with its consequence, not as a failure."""
-    default = FineTuneConfig()
-    steps = default.max_steps * (1 + default.refit_share)
-    minutes = max(1, round(seconds_per_step(records) * steps / 60))
+    minutes = expected_minutes(records)
     if device_name() == "cuda":
         st.caption(":material/memory: " + _("GPU: about {n} min with the default settings.").format(n=minutes))
     else:
