@@ -12,6 +12,7 @@ from pages.parts.frame import begin_page
 from pages.parts.guard import guarded
 from pages.parts.i18n import _
 from pages.parts.states import draw_nothing
+from ulm_core.jobs.records import JobRecord
 from ulm_core.settings import get_settings
 from ulm_core.training.config import FineTuneConfig
 from ulm_core.training.runs import RunRecord, RunStore
@@ -68,7 +69,7 @@ def draw_start(records: list[RunRecord]) -> None:
                 st.rerun()
 
 
-def draw_now(active: jobs.JobRecord | None) -> None:
+def draw_now(active: JobRecord | None) -> None:
     if active is not None and not active.state.is_over:
         live.watch(active.id)
         return
