@@ -86,7 +86,7 @@ def draw_kpis(survival: Survival) -> None:
     n_users = sum(curve.n_users for curve in survival.curves)
     n_churned = sum(curve.n_churned for curve in survival.curves)
     test = survival.test
-    with st.grid(4, min_column_width=190, gap="small"):
+    with st.grid(4, min_column_width=150, gap="small"):
         kpi(Kpi(_("Users observed"), fmt.number(n_users), _("Users at risk of churning at time 0.")))
         kpi(Kpi(_("Churned"), fmt.number(n_churned), text(survival.sentence())))
         kpi(

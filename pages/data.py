@@ -16,7 +16,7 @@ from ulm_core.warehouse.reports import quarantine_rows
 
 def draw_kpis(data: Data) -> None:
     summary = data.summary
-    with st.grid(4, min_column_width=200, gap="small"):
+    with st.grid(4, min_column_width=150, gap="small"):
         kpi(
             Kpi(
                 _("Events"),

@@ -122,7 +122,7 @@ def draw_kpis(funnel: Funnel) -> None:
     users = funnel.counts.tolist()
     drop = charts.largest_drop(users)
     total = funnel.seconds(1, len(users))
-    with st.grid(4, min_column_width=190, gap="small"):
+    with st.grid(4, min_column_width=150, gap="small"):
         kpi(Kpi(_("Entered"), fmt.number(users[0]), _("Users who did the first step in the period.")))
         kpi(Kpi(_("Completed"), fmt.number(users[-1]), _("Users whose furthest attempt reached the last step.")))
         rate = funnel.conversions[-1] if users[0] >= TOO_FEW_USERS else None
@@ -163,6 +163,7 @@ def draw_people(view: View, funnel: Funnel) -> None:
         step = int(row.step)
         name = term(str(row.event))
         with column:
+            st.caption(f"{step}. {name}")
             list_button(
                 view.data,
                 int(row.users),

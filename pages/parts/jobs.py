@@ -40,9 +40,8 @@ def store() -> JobStore:
 def start(kind: str, parameters: Mapping[str, Any]) -> JobRecord | None:
     """Put a job into the queue and say so; None when that did not work (the reason is shown)."""
     with guarded():
-        workspace = open_workspace()
-        record = submit(workspace, kind, parameters)
-        if not worker_is_running(workspace):
+        record = submit(open_workspace(), kind, parameters)
+        if not has_worker():
             st.warning(
                 _("No worker is running, so this waits. Start one with “make run” or “python -m ulm_core worker”."),
                 title=_("Waiting for a worker"),
@@ -50,6 +49,11 @@ def start(kind: str, parameters: Mapping[str, Any]) -> JobRecord | None:
             )
         return record
     return None
+
+
+def has_worker() -> bool:
+    """Whether anybody serves the queue."""
+    return worker_is_running(open_workspace())
 
 
 def title(record: JobRecord) -> str:
@@ -73,8 +77,8 @@ def badge(state: JobState) -> None:
 def progress_line(record: JobRecord, reports: list[ProgressReport]) -> None:
     """Draw the bar with step k of n and the time left."""
     if not reports:
-        waiting = record.state is JobState.PENDING
-        st.progress(0.0, text=_("Waiting for its turn") if waiting else _("Starting"))
+        waiting = _("Waiting for its turn") if has_worker() else _("Waiting for a worker")
+        st.progress(0.0, text=waiting if record.state is JobState.PENDING else _("Starting"))
         return
     last = reports[-1]
     words = [_("Step {k} of {n}").format(k=fmt.number(last.step), n=fmt.number(last.total))]

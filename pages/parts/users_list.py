@@ -68,7 +68,7 @@ def _draw(data: Data, codes: UserCodes, name: str) -> None:
         selection_mode="single-row",
         key=f"users_{name}",
         alt=_("{n} users").format(n=fmt.number(len(codes))),
-        height=min(460, 38 + 35 * max(len(rows), 1)),
+        height=460 if len(rows) > 12 else "auto",
         column_config={
             "user": st.column_config.TextColumn(_("User")),
             "stage": st.column_config.TextColumn(_("Stage now")),
