@@ -168,7 +168,7 @@ def draw_history(data: Data) -> None:
 
 
 with begin_admin_page("data") as data:
-    jobs.draw_running_loads()
+    jobs.draw_running_loads(remember_failure=True)
     if data is not None:
         draw_kpis(data)
         left, right = st.columns([3, 2], gap="medium")

@@ -12,6 +12,7 @@ from pages.parts.frame import begin_page
 from pages.parts.guard import guarded
 from pages.parts.i18n import _
 from pages.parts.states import draw_nothing
+from ulm_core.jobs.records import JobRecord
 from ulm_core.settings import get_settings
 from ulm_core.training.config import FineTuneConfig
 from ulm_core.training.runs import RunRecord, RunStore
@@ -28,19 +29,22 @@ def device_name() -> str:
     return str(pick_device(get_settings().device).type)
 
 
-def seconds_per_step(records: list[RunRecord]) -> float:
-    """Return the pace of the last finished run on this workspace, or a cautious guess before there is one."""
+def expected_minutes(records: list[RunRecord]) -> int:
+    """Return how long the default settings take: from the quickest finished run here, else a cautious guess."""
+    default = FineTuneConfig()
+    steps = default.max_steps * (1 + default.refit_share)
+    guesses = []
     for run in records:
         if run.state == "finished" and run.curve:
-            return sum(run.seconds.values()) / max(len(run.curve), 1)
-    return FALLBACK_SECONDS_PER_STEP
+            learning = run.seconds.get("train", 0.0) + run.seconds.get("refit", 0.0)
+            fixed = sum(run.seconds.values()) - learning
+            guesses.append(fixed + steps * learning / len(run.curve))
+    return max(1, round(min(guesses, default=FALLBACK_SECONDS_PER_STEP * steps) / 60))
 
 
 def draw_device(records: list[RunRecord]) -> None:
     """State the device as a fact with its consequence, not as a failure."""
-    default = FineTuneConfig()
-    steps = default.max_steps * (1 + default.refit_share)
-    minutes = max(1, round(seconds_per_step(records) * steps / 60))
+    minutes = expected_minutes(records)
     if device_name() == "cuda":
         st.caption(":material/memory: " + _("GPU: about {n} min with the default settings.").format(n=minutes))
     else:
@@ -65,7 +69,7 @@ def draw_start(records: list[RunRecord]) -> None:
                 st.rerun()
 
 
-def draw_now(active: jobs.JobRecord | None) -> None:
+def draw_now(active: JobRecord | None) -> None:
     if active is not None and not active.state.is_over:
         live.watch(active.id)
         return

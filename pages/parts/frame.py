@@ -180,13 +180,6 @@ def _footer(data: Data | None) -> None:
     _warm_up()
 
 
-def _open(info: navigation.PageInfo) -> Data | None:
-    try:
-        return data_module.open_data()
-    except EmptyWorkspaceError:
-        return None
-
-
 def _open() -> Data | None:
     try:
         return data_module.open_data()

@@ -109,14 +109,21 @@ def _pace(reports: list[ProgressReport]) -> str:
     return f"{(recent[-1].step - recent[0].step) / seconds:.1f}" if seconds > 0 else fmt.MISSING
 
 
+def _cancel(job_id: str) -> None:
+    with guarded():
+        jobs.store().request_cancel(job_id)
+        st.session_state["_stopping"] = job_id
+
+
 def _confirm_cancel(job_id: str) -> None:
     @st.dialog(_("Stop this fine-tuning?"), width="small", icon=":material/stop_circle:")
     def dialog() -> None:
         st.markdown(_("The best model so far, the log and the curves are kept. It is not compared with the baselines."))
         with st.container(horizontal=True):
-            if st.button(_("Stop it"), type="primary", icon=":material/stop:", key="cancel_yes"):
-                jobs.store().request_cancel(job_id)
-                st.session_state["_stopping"] = job_id
+            label = _("Stop it")
+            if st.button(
+                label, type="primary", icon=":material/stop:", key="cancel_yes", on_click=_cancel, args=(job_id,)
+            ):
                 st.rerun()
             if st.button(_("Let it run"), key="cancel_no"):
                 st.rerun()

@@ -48,9 +48,9 @@ def by_day(frame: pd.DataFrame) -> pd.DataFrame:
     grouped = days.groupby(["day", "event"], sort=True)
     out = grouped.agg(n=("time", "size"), value=("value", "sum"), items=("item", "nunique")).reset_index()
     out["text"] = [
-        _("{n} × {event}").format(n=row.n, event=term(str(row.event)))
-        + (f"<br>{_('value')} {fmt.number(row.value, 2)}" if row.value and not math.isnan(row.value) else "")
-        for row in out.itertuples()
+        _("{n} × {event}").format(n=count, event=term(str(event)))
+        + (f"<br>{_('value')} {fmt.number(value, 2)}" if value and not math.isnan(value) else "")
+        for count, event, value in zip(out["n"], out["event"], out["value"], strict=True)
     ]
     return out
 

@@ -108,11 +108,18 @@ def open_list(data: Data, codes: UserCodes, title: str, name: str) -> None:
 
 
 def list_button(
-    data: Data, n: int, title: str, name: str, codes: Callable[[], UserCodes], *, label: str | None = None
+    data: Data,
+    n: int,
+    title: str,
+    name: str,
+    codes: Callable[[], UserCodes],
+    *,
+    label: str = "",
+    icon: str = ":material/group:",
 ) -> None:
     """Draw a number as a button that opens the list of that many users."""
-    label = label or _("{n} users").format(n=fmt.number(n))
-    if st.button(label, key=f"list_{name}", type="tertiary", icon=":material/group:", disabled=n == 0):
+    shown = label or _("{n} users").format(n=fmt.number(n))
+    if st.button(shown, key=f"list_{name}", type="tertiary", icon=icon, disabled=n == 0):
         open_list(data, codes(), title, name)
 
 

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from pages.parts.charts.base import finish
 from pages.parts.i18n import _
-from pages.parts.palette import MUTED, POSITIVE, SERIES
+from pages.parts.palette import MUTED, POSITIVE, SERIES, TEXT
 
 
 def smooth(values: pd.Series, weight: float) -> pd.Series:
@@ -91,13 +91,14 @@ def metric_bars(frame: pd.DataFrame, *, model: str, unit: str) -> go.Figure:
             },
             error_x=error,
             text=[f"{value:.4f}" for value in ordered["value"]],
-            textposition="inside",
-            insidetextanchor="start",
-            textfont={"color": "white"},
+            textposition="outside",
+            textfont={"color": TEXT},
+            cliponaxis=False,
             hovertemplate="%{y}: %{x:.4f}<extra></extra>",
         )
     )
-    figure.update_xaxes(rangemode="tozero")
+    top = float(ordered["value"].max()) if len(ordered) else 1.0
+    figure.update_xaxes(range=[0, top * 1.12])
     figure = finish(figure, legend=False, height=90 + 38 * len(ordered), hovermode="closest")
     return figure.update_xaxes(title={"text": unit, "font": {"size": 12}}).update_yaxes(showgrid=False)
 
