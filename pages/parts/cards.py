@@ -35,7 +35,7 @@ def card(title: str, *, how: str | None = None, key: str | None = None) -> Itera
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             st.subheader(title, anchor=False)
             if how:
-                with st.popover(_("Definition"), type="tertiary", icon=":material/help:"):
+                with st.popover(_("Definition"), icon=":material/help:"):
                     st.markdown(f"**{_('How is this computed?')}**\n\n{how}")
         with guarded():
             yield
