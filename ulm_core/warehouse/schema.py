@@ -24,6 +24,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             load_id INTEGER NOT NULL, source VARCHAR NOT NULL, row_number BIGINT NOT NULL,
             reason VARCHAR NOT NULL, original VARCHAR)""",
     ),
+    (
+        """CREATE TABLE head (
+            version VARCHAR, epoch INTEGER NOT NULL, config VARCHAR, must_rewrite BOOLEAN NOT NULL)""",
+        "CREATE TABLE erasures (erased_at TIMESTAMP NOT NULL, events BIGINT NOT NULL)",
+    ),
 )
 
 
