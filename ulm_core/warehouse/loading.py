@@ -131,7 +131,8 @@ def _move(database: Database, source: _Source, load_id: int) -> tuple[int, int]:
         [load_id],
     )
     database.execute(
-        """INSERT INTO quarantine SELECT ?, ?, row_number, reason, to_json({
+        """INSERT INTO quarantine (load_id, source, row_number, reason, original)
+        SELECT ?, ?, row_number, reason, to_json({
             'user': user_id, 'time': raw_time, 'event': event, 'item': item_id,
             'value': raw_value, 'quantity': raw_quantity, 'session': session_id})
         FROM staging WHERE reason IS NOT NULL""",
@@ -151,7 +152,9 @@ def _load_attributes(database: Database, table: pa.Table | None, target: str, pl
     entries = ", ".join(f"{{'k': {literal(name)}, 'v': CAST({quote(name)} AS VARCHAR)}}" for name in named)
     attributes = f"map_from_entries(list_filter([{entries}], e -> e.v IS NOT NULL))" if named else "MAP {}"
     columns = ", ".join(quote(name) for name in plain)
-    database.execute(f"INSERT OR REPLACE INTO {target} SELECT {columns}, {attributes} FROM incoming")
+    database.execute(
+        f"INSERT OR REPLACE INTO {target} ({columns}, attributes) SELECT {columns}, {attributes} FROM incoming"
+    )
     database.unregister("incoming")
 
 
@@ -200,7 +203,8 @@ def _load(
         _load_attributes(database, tables[0], "items", ("item_id", "text", "category"))
         _load_attributes(database, tables[1], "users", ("user_id",))
         database.execute(
-            "INSERT INTO loads VALUES (?, now() AT TIME ZONE 'UTC', ?, ?, ?, ?, ?)",
+            """INSERT INTO loads (load_id, loaded_at, source, fingerprint, rows_read, rows_loaded, rows_quarantined)
+            VALUES (?, now() AT TIME ZONE 'UTC', ?, ?, ?, ?, ?)""",
             [load_id, name, fingerprint, loaded + quarantined, loaded, quarantined],
         )
         database.execute("COMMIT")

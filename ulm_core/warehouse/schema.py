@@ -24,7 +24,26 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             load_id INTEGER NOT NULL, source VARCHAR NOT NULL, row_number BIGINT NOT NULL,
             reason VARCHAR NOT NULL, original VARCHAR)""",
     ),
-    (
+    (  # readers and cleaning: overlap between loads, typed attributes, returns, flagged users
+        "ALTER TABLE loads ADD COLUMN rows_overlapping BIGINT DEFAULT 0",
+        "ALTER TABLE loads ADD COLUMN report VARCHAR",
+        "ALTER TABLE quarantine ADD COLUMN identity UBIGINT",
+        "ALTER TABLE users ADD COLUMN signed_up_at TIMESTAMP",
+        "ALTER TABLE users ADD COLUMN consent BOOLEAN",
+        "ALTER TABLE items ADD COLUMN price DOUBLE",
+        "ALTER TABLE items ADD COLUMN tags VARCHAR[]",
+        "ALTER TABLE items ADD COLUMN image_path VARCHAR",
+        """CREATE TABLE attributes (
+            target VARCHAR NOT NULL, name VARCHAR NOT NULL, type VARCHAR NOT NULL, n_values BIGINT NOT NULL,
+            is_breakdown BOOLEAN NOT NULL)""",
+        """CREATE TABLE returns (
+            load_id INTEGER NOT NULL, user_id VARCHAR NOT NULL, time TIMESTAMP NOT NULL, event VARCHAR NOT NULL,
+            item_id VARCHAR, session_id VARCHAR, quantity DOUBLE, bought_at TIMESTAMP, bought_session_id VARCHAR)""",
+        """CREATE TABLE user_flags (
+            load_id INTEGER NOT NULL, user_id VARCHAR NOT NULL, flag VARCHAR NOT NULL, rows BIGINT NOT NULL,
+            detail VARCHAR)""",
+    ),
+    (  # crash safety and erasure (ADR 0008)
         """CREATE TABLE head (
             version VARCHAR, epoch INTEGER NOT NULL, config VARCHAR, must_rewrite BOOLEAN NOT NULL)""",
         "CREATE TABLE erasures (erased_at TIMESTAMP NOT NULL, events BIGINT NOT NULL)",

@@ -25,6 +25,9 @@ _EXPORTS = {
     "users": "SELECT * FROM users ORDER BY user_id",
     "loads": "SELECT * FROM loads ORDER BY load_id",
     "quarantine": "SELECT * FROM quarantine ORDER BY load_id, source, row_number",
+    "attributes": "SELECT * FROM attributes ORDER BY target, name",
+    "returns": "SELECT * FROM returns ORDER BY user_id, time, item_id, session_id, quantity",
+    "user_flags": "SELECT * FROM user_flags ORDER BY load_id, user_id, flag",
 }
 
 
@@ -39,14 +42,16 @@ class Snapshot:
     """Read-only SQL over one published version.
 
     Views: ``events(user_id, time, event, item_id, value, quantity, session_id, properties)``, ``items``,
-    ``users``, ``loads``, ``quarantine``.
+    ``users``, ``loads``, ``quarantine``, ``attributes``, ``returns``, ``user_flags``.
     """
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.version = directory.name
         self._database = Database.in_memory()
-        for name in _EXPORTS:
+        # A version published by an older program lacks the tables that came later.
+        self.views = tuple(name for name in _EXPORTS if (directory / f"{name}.parquet").exists())
+        for name in self.views:
             path = literal(str(directory / f"{name}.parquet"))
             self._database.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet({path})")
         self._database.confine(directory)
