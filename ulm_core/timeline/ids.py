@@ -61,7 +61,7 @@ def _buffers(ids: pa.Array) -> tuple[Ints, npt.NDArray[np.uint8]]:
 def _compare(a: npt.NDArray[np.uint8], b: npt.NDArray[np.uint8]) -> int:
     for k in range(min(len(a), len(b))):
         if a[k] != b[k]:
-            return int(a[k]) - int(b[k])
+            return -1 if a[k] < b[k] else 1  # no difference: bytes are unsigned
     return len(a) - len(b)
 
 

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ulm_core.keys import Keys
+from ulm_core.warehouse.access import memory_database
 from ulm_core.warehouse.database import Database, literal
 
 
@@ -30,7 +31,7 @@ def write_table(path: Path, table: pa.Table, keys: Keys | None) -> None:
     if keys is None:
         pq.write_table(table, path)
         return
-    with Database.in_memory(keys) as database:
+    with memory_database(keys) as database:
         database.register("rows_to_write", table)
         copy(database, "SELECT * FROM rows_to_write", path, keys)
 
@@ -39,5 +40,5 @@ def read_table(path: Path, keys: Keys | None) -> pa.Table:
     """Return a Parquet file as an Arrow table."""
     if keys is None:
         return pq.read_table(path)
-    with Database.in_memory(keys) as database:
+    with memory_database(keys) as database:
         return database.query(f"SELECT * FROM {source(path, keys)}")
