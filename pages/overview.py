@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import pandas as pd
 import streamlit as st
@@ -67,8 +68,8 @@ def draw_kpis(view: View, overview: Overview) -> None:
                     figure.n_users,
                     _(LABELS[figure.name]),
                     f"kpi_{figure.name}",
-                    lambda name=figure.name: overview.users(name),
-                    label=_("See who") if figure.n_users == figure.value else None,
+                    partial(overview.users, figure.name),
+                    label=_("See who") if figure.n_users == figure.value else "",
                 )
     if not math.isnan(overview.kpis[0].previous):
         st.caption(

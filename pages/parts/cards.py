@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -46,7 +47,7 @@ class Table:
 
     frame: pd.DataFrame
     name: str
-    column_config: dict[str, object] | None = None
+    column_config: Mapping[str, Any] | None = None
 
 
 def draw_table(table: Table, *, alt: str, key: str) -> None:
