@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -62,7 +63,7 @@ def test_any_split_into_loads_gives_the_same_timeline(rows: list[tuple[object, .
         folder = Path(name)
         whole, split = Workspace(folder / "whole"), Workspace(folder / "split")
         load(whole, rows, "whole", folder)
-        for number, (begin, end) in enumerate(zip(cuts, cuts[1:], strict=False)):
+        for number, (begin, end) in enumerate(pairwise(cuts)):
             load(split, rows[begin:end], f"part{number}", folder)
         assert index_bytes(split) == index_bytes(whole)
         assert events_of(split) == events_of(whole)
@@ -104,9 +105,7 @@ def test_unchanged_files_are_shared_between_versions(small_workspace: Workspace,
         assert not (before / "timeline" / f"{name}.bin").samefile(after / "timeline" / f"{name}.bin")
 
 
-def test_many_small_loads_are_compacted(
-    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_many_small_loads_are_compacted(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ulm_core.warehouse.snapshot.MAX_PARTS", 3)
     for day in range(6):
         load(workspace, [("a", day % 5, "view", "x", "", "")], f"day{day}", tmp_path)

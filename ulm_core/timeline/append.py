@@ -165,7 +165,7 @@ def _plan(database: Database, old: TimelineIndex, codes: _Codes, rows: pa.Table)
 
 def _register_codes(database: Database, old: TimelineIndex, codes: _Codes, places: Ints) -> None:
     """Add the ids of the old events at `places` to the code tables; new rows' ids are there already."""
-    used = {"events": old.event, "items": old.item, "sessions": old.session}
+    used: dict[str, npt.NDArray[Any]] = {"events": old.event, "items": old.item, "sessions": old.session}
     for name, column in used.items():
         merged: MergedIds = getattr(codes, name)
         seen = np.unique(column[places])
@@ -259,9 +259,7 @@ def _write_columns(old: TimelineIndex, splice: _Splice, codes: _Codes, directory
         return dict(zip(COLUMNS, pool.map(write, COLUMNS), strict=True))
 
 
-def _write_column(
-    directory: Path, name: str, old: npt.NDArray[Any], splice: _Splice, codes: Ints | None
-) -> bytes:
+def _write_column(directory: Path, name: str, old: npt.NDArray[Any], splice: _Splice, codes: Ints | None) -> bytes:
     file = ColumnFile(directory, name)
     new = np.ascontiguousarray(splice.columns[name], COLUMNS[name])
     for first in range(0, max(len(old), 1), CHUNK):
@@ -278,7 +276,7 @@ def _write_column(
 
 def _kernel(codes: Ints | None) -> Callable[..., None]:
     if codes is None:
-        return lambda *arguments: _merge_plain(*arguments)
+        return _merge_plain  # type: ignore[no-any-return, unused-ignore]
     return lambda *arguments: _merge_coded(*arguments, codes)
 
 

@@ -36,7 +36,6 @@ from ulm_core.warehouse.snapshot import (
 )
 from ulm_core.workspace import Workspace, WorkspaceConfig, write_atomically
 
-
 T = TypeVar("T")
 
 

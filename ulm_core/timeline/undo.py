@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from ulm_core.messages import Message
 from ulm_core.timeline.publish import locked
 from ulm_core.warehouse.access import open_warehouse
 from ulm_core.warehouse.loading import Report
 from ulm_core.warehouse.snapshot import read_record
 from ulm_core.warehouse.undo import cannot_undo, restore
-from ulm_core.messages import Message
 from ulm_core.workspace import Workspace
 
 

@@ -53,9 +53,7 @@ def read_head(database: Database) -> Head:
 def write_head(database: Database, head: Head) -> None:
     """Replace the state, as part of the caller's transaction."""
     database.execute("DELETE FROM head")
-    database.execute(
-        "INSERT INTO head VALUES (?, ?, ?, ?)", [head.version, head.epoch, head.config, head.must_rewrite]
-    )
+    database.execute("INSERT INTO head VALUES (?, ?, ?, ?)", [head.version, head.epoch, head.config, head.must_rewrite])
 
 
 def advance_head(database: Database, load_id: int, fingerprint: str, config: WorkspaceConfig | None) -> None:

@@ -97,7 +97,9 @@ def loads_to_append(database: Database, head: Head, base: VersionRecord | None) 
 
 
 def _content(database: Database, table: str) -> str:
-    digest = database.query(f"SELECT count(*) AS n, bit_xor(hash(t)) AS h, sum(hash(t) % 4294967291) AS s FROM {table} t")
+    digest = database.query(
+        f"SELECT count(*) AS n, bit_xor(hash(t)) AS h, sum(hash(t) % 4294967291) AS s FROM {table} t"
+    )
     return ":".join(str(column[0].as_py()) for column in digest.columns)
 
 
