@@ -30,9 +30,11 @@ def start(
     run_studio(open_workspace(workspace), port)
 
 
-def worker(workspace: WorkspaceOption = None) -> None:
+def worker(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
     """Serve the job queue until Ctrl-C."""
-    serve(open_workspace(workspace))
+    served = open_workspace(workspace)
+    serve(served)
+    emit({"workspace": served.root, "state": "stopped"}, as_json, ["The worker stopped."])
 
 
 def job_run(job_id: str, workspace: WorkspaceOption = None) -> None:

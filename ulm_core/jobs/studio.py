@@ -80,13 +80,14 @@ def _environment(workspace: Workspace) -> dict[str, str]:
     }
 
 
-def _spawn(arguments: Sequence[str], workspace: Workspace) -> subprocess.Popen[bytes]:
+def _spawn(arguments: Sequence[str], workspace: Workspace, *, is_quiet: bool = False) -> subprocess.Popen[bytes]:
     # A session of its own: Ctrl-C reaches only this process, which then ends the others in order.
     return subprocess.Popen(
         [sys.executable, "-m", *arguments],
         cwd=APP.parent,
         env=_environment(workspace),
         start_new_session=True,
+        stdout=subprocess.DEVNULL if is_quiet else None,
     )
 
 
@@ -102,7 +103,8 @@ def _dashboard(workspace: Workspace, host: str, port: int) -> subprocess.Popen[b
         "logger.level": "warning",
     }
     arguments = [f"--{name}={value}" for name, value in options.items()]
-    return _spawn(["streamlit", "run", str(APP), *arguments], workspace)
+    # Streamlit prints its address too, before it is healthy; ours is the one to click.
+    return _spawn(["streamlit", "run", str(APP), *arguments], workspace, is_quiet=True)
 
 
 def wait_until_healthy(url: str, process: subprocess.Popen[bytes]) -> None:
