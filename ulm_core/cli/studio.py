@@ -18,6 +18,7 @@ def register(app: typer.Typer) -> None:
     app.command()(worker)
     app.command()(jobs)
     app.command("job-run", hidden=True)(job_run)
+    app.command(hidden=True)(warm)
 
 
 def start(
@@ -40,6 +41,13 @@ def worker(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> No
 def job_run(job_id: str, workspace: WorkspaceOption = None) -> None:
     """Run one pending job in this process (the worker calls this)."""
     run_job(open_workspace(workspace), job_id)
+
+
+def warm(workspace: WorkspaceOption = None) -> None:
+    """Compile every kernel ahead of the first question (start calls this)."""
+    from ulm_core.jobs.studio import warm as compile_kernels
+
+    compile_kernels(open_workspace(workspace))
 
 
 def jobs(
