@@ -14,9 +14,10 @@ from ulm_core.errors import InputError, NotFoundError, UlmError
 from ulm_core.events.columns import STANDARD, Columns, match_columns
 from ulm_core.events.samples import LogBundle
 from ulm_core.messages import N_, Message, message
+from ulm_core.warehouse.access import open_warehouse
 from ulm_core.warehouse.database import Database, literal, quote
-from ulm_core.warehouse.schema import migrate
-from ulm_core.workspace import Workspace
+from ulm_core.warehouse.head import advance_head
+from ulm_core.workspace import Workspace, WorkspaceConfig
 
 Mode = Literal["append", "replace"]
 Report = Callable[[Message], None]
@@ -181,10 +182,10 @@ def _load(
     sources: Callable[[Database], Iterable[_Source]],
     tables: tuple[pa.Table | None, pa.Table | None],
     report: Report,
+    config: WorkspaceConfig | None,
 ) -> LoadReport:
-    """Run one load in one transaction: it is there whole, or not at all."""
-    with Database.open_writer(workspace.warehouse_path) as database:
-        migrate(database)
+    """Run one load in one transaction: it is there whole, with its configuration, or not at all."""
+    with open_warehouse(workspace) as database:
         known = None if mode == "replace" else _known_load(database, fingerprint)
         if known:
             return known
@@ -207,6 +208,7 @@ def _load(
             VALUES (?, now() AT TIME ZONE 'UTC', ?, ?, ?, ?, ?)""",
             [load_id, name, fingerprint, loaded + quarantined, loaded, quarantined],
         )
+        advance_head(database, load_id, fingerprint, config)
         database.execute("COMMIT")
         database.execute("CHECKPOINT")
     return LoadReport(load_id, name, fingerprint, loaded + quarantined, loaded, quarantined, is_new=True)
@@ -237,7 +239,8 @@ def load_bundle(workspace: Workspace, bundle: LogBundle, mode: Mode = "replace",
             yield _Source("log", (), match_columns(table.column_names), bundle.source)
             database.unregister("log")
 
-    return _load(workspace, mode, bundle.fingerprint, bundle.source, sources, (bundle.items, bundle.users), report)
+    tables = (bundle.items, bundle.users)
+    return _load(workspace, mode, bundle.fingerprint, bundle.source, sources, tables, report, bundle.config)
 
 
 def load_file(workspace: Workspace, path: Path, mode: Mode = "append", report: Report = _quiet) -> LoadReport:
@@ -257,9 +260,12 @@ def load_file(workspace: Workspace, path: Path, mode: Mode = "append", report: R
     if path.stat().st_size == 0:
         raise InputError(N_("{file} is empty. Nothing was changed."), file=path.name)
     report(message(N_("Reading {file}"), file=path.name))
-    return _load(
-        workspace, mode, file_fingerprint(path), path.name, lambda db: [_file_source(db, path)], (None, None), report
-    )
+    config = WorkspaceConfig(name=path.stem) if mode == "replace" else None
+
+    def sources(database: Database) -> Iterable[_Source]:
+        return [_file_source(database, path)]
+
+    return _load(workspace, mode, file_fingerprint(path), path.name, sources, (None, None), report, config)
 
 
 __all__ = ["Columns", "LoadReport", "Mode", "Report", "file_fingerprint", "load_bundle", "load_file"]
