@@ -53,7 +53,7 @@ def draw_device(records: list[RunRecord]) -> None:
         )
 
 
-def draw_start(records: list[RunRecord]) -> None:
+def draw_start(records: list[RunRecord], *, columns: int) -> None:
     with card(
         _("Start a fine-tuning"),
         how=_(
@@ -64,20 +64,23 @@ def draw_start(records: list[RunRecord]) -> None:
     ):
         draw_device(records)
         with guarded():
-            config = draw_form()
+            config = draw_form(columns=columns)
             if config is not None and jobs.start("train", config.model_dump(mode="json")) is not None:
                 st.rerun()
 
 
-def draw_now(active: JobRecord | None) -> None:
-    if active is not None and not active.state.is_over:
-        live.watch(active.id)
-        return
-    with st.container(border=True, height="stretch"):
-        st.subheader(_("Nothing is training"), anchor=False)
-        draw_nothing(_("A fine-tuning started here runs in the background and shows its progress in this place."))
+def draw_work(records: list[RunRecord], active: JobRecord | None) -> None:
+    """Draw the form, and beside it what is training."""
+    if active is None or active.state.is_over:
+        draw_start(records, columns=3)
         if active is not None:
             live.draw_ended(active)
+        return
+    left, right = st.columns([2, 3], gap="medium")
+    with right:
+        live.watch(active.id)
+    with left:
+        draw_start(records, columns=1)
 
 
 def draw_in_use(promoted: RunRecord | None) -> None:
@@ -129,11 +132,7 @@ def draw(data: Data) -> None:
     promoted = store.promoted()
     active = jobs.latest(KINDS)
     draw_in_use(promoted)
-    left, right = st.columns([2, 3], gap="medium")
-    with right:
-        draw_now(active)
-    with left:
-        draw_start(records)
+    draw_work(records, active)
     is_training = active is not None and not active.state.is_over
     shown = [run for run in records if not (is_training and run.state == "running")]
     draw_finished(store, shown, promoted.run_id if promoted else None, is_training=is_training)

@@ -163,13 +163,12 @@ def build(values: dict[str, Any]) -> FineTuneConfig:
         ) from error
 
 
-def draw_form() -> FineTuneConfig | None:
-    """Draw the form; return the settings once it was sent."""
+def draw_form(*, columns: int = 1) -> FineTuneConfig | None:
+    """Draw the form in so many columns; return the settings once it was sent."""
     with st.form("train_form", border=False):
-        values = {name: draw_field(name) for name in MAIN}
-        with st.expander(_("All settings"), icon=":material/tune:"), st.grid(2, min_column_width=170, gap="small"):
+        with st.grid(columns, min_column_width=230, gap="small"):
+            values = {name: draw_field(name) for name in MAIN}
+        with st.expander(_("All settings"), icon=":material/tune:"), st.grid("auto", min_column_width=190, gap="small"):
             values |= {name: draw_field(name) for name in FineTuneConfig.model_fields if name not in MAIN}
-        sent = st.form_submit_button(
-            _("Start fine-tuning"), type="primary", icon=":material/play_arrow:", width="stretch"
-        )
+        sent = st.form_submit_button(_("Start fine-tuning"), type="primary", icon=":material/play_arrow:")
     return build(values) if sent else None

@@ -179,7 +179,12 @@ def draw_comparison(run: RunRecord) -> None:
         )
     )
     if run.stages:
-        draw_table(Table(stage_table(run), f"stages_{run.run_id}"), alt=_("NDCG@10 by lifecycle stage"), key="stages")
+        draw_table(
+            Table(stage_table(run), f"stages_{run.run_id}"),
+            alt=_("NDCG@10 by lifecycle stage"),
+            key="stages",
+            label=_("By lifecycle stage"),
+        )
 
 
 def stage_table(run: RunRecord) -> pd.DataFrame:

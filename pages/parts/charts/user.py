@@ -12,10 +12,11 @@ import plotly.graph_objects as go
 from pages.parts.charts.base import finish
 from pages.parts.charts.stages import stage_label
 from pages.parts.i18n import _, term
-from pages.parts.palette import BRAND, MUTED, NEGATIVE, POSITIVE, SERIES, TEXT, stage_color
+from pages.parts.palette import BACKGROUND, BRAND, MUTED, NEGATIVE, POSITIVE, SERIES, TEXT, stage_color
 
 SHOWN_BARS = 8
-LABEL_LENGTH = 38
+LABEL_LENGTH = 46
+ROW_HEIGHT = 42
 NEGLIGIBLE = 0.002  # of the largest part; smaller ones are no bar, only part of "others"
 
 
@@ -125,10 +126,37 @@ def waterfall(base: float, parts: Sequence[Contribution], *, unit: str = "") -> 
     labels.append(_("score"))
     figure.add_trace(_bar(labels[-1], position, color=BRAND, text=f"<b>{position:.3f}</b>"))
     figure.add_vline(x=base, line={"color": MUTED, "width": 1, "dash": "dot"})
-    figure.update_yaxes(autorange="reversed", categoryorder="array", categoryarray=labels, tickfont={"color": TEXT})
-    figure.update_layout(barmode="overlay")
-    figure = finish(figure, height=80 + 30 * len(labels), legend=False, hovermode="closest")
-    return figure.update_xaxes(title={"text": unit, "font": {"size": 12}}).update_yaxes(showgrid=False)
+    for label in labels:
+        # Above its bar, not beside it: on a phone, labels at the side would leave no room for the bars.
+        figure.add_annotation(
+            x=0,
+            y=label,
+            xref="paper",
+            xanchor="left",
+            yshift=ROW_HEIGHT * 0.4,
+            text=label,
+            showarrow=False,
+            borderpad=1,
+            bgcolor=BACKGROUND,
+            font={"color": TEXT, "size": 12},
+        )
+    low, high = _extent(base, group_small(parts))
+    figure = finish(figure, height=70 + ROW_HEIGHT * len(labels), legend=False, hovermode="closest")
+    figure.update_layout(barmode="overlay", bargap=0.6)
+    figure.update_xaxes(range=[low, high], title={"text": unit, "font": {"size": 12}})
+    return figure.update_yaxes(
+        autorange="reversed", categoryorder="array", categoryarray=labels, showticklabels=False, showgrid=False
+    )
+
+
+def _extent(base: float, parts: Sequence[Contribution]) -> tuple[float, float]:
+    """Return the range of a waterfall with room for the numbers at the ends of the bars."""
+    stops = [0.0, base]
+    for part in parts:
+        stops.append(stops[-1] + part.value)
+    low, high = min(stops), max(stops)
+    room = 0.14 * ((high - low) or 1.0)
+    return (low - room if low < 0 else low), high + room
 
 
 def _bar(
