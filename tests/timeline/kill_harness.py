@@ -48,7 +48,9 @@ def state(workspace: Workspace) -> str:
     seen += [snapshot.query(f"SELECT * FROM {name} ORDER BY ALL").to_pylist() for name in ("events", "items", "users")]
     seen.append(snapshot.query("SELECT source, rows_loaded, rows_quarantined FROM loads ORDER BY load_id").to_pylist())
     index = TimelineIndex(folder / "timeline")
-    assert len(index.time) == index.manifest.n_events == snapshot.query("SELECT count(*) AS n FROM events")["n"][0].as_py()
+    assert (
+        len(index.time) == index.manifest.n_events == snapshot.query("SELECT count(*) AS n FROM events")["n"][0].as_py()
+    )
     seen.append(index.manifest.fingerprint)
     return hashlib.sha256(repr(seen).encode()).hexdigest()[:16]
 

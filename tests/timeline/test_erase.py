@@ -55,11 +55,9 @@ def known(workspace: Workspace, tmp_path: Path) -> Workspace:
 
 def holding(workspace: Workspace, text: str) -> list[str]:
     """Return the files that hold `text`, Parquet files by their content."""
-    found = []
-    for path in workspace.root.rglob("*"):
-        if path.is_file() and (text.encode() in path.read_bytes() or _in_parquet(path, text)):
-            found.append(str(path.relative_to(workspace.root)))
-    return found
+    files = [path for path in workspace.root.rglob("*") if path.is_file()]
+    found = [path for path in files if text.encode() in path.read_bytes() or _in_parquet(path, text)]
+    return [str(path.relative_to(workspace.root)) for path in found]
 
 
 def _in_parquet(path: Path, text: str) -> bool:

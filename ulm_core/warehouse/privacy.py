@@ -82,7 +82,9 @@ def mention(text: str) -> str:
 
 def count_rows(database: Database, user_id: str) -> int:
     """Return in how many rows of the warehouse a user stands: own rows, and rejected ones that name them."""
-    found = [database.scalar(f"SELECT count(*) FROM {table} WHERE user_id = ?", [user_id]) for table in _with_user(database)]
+    found = [
+        database.scalar(f"SELECT count(*) FROM {table} WHERE user_id = ?", [user_id]) for table in _with_user(database)
+    ]
     named = database.scalar("SELECT count(*) FROM quarantine WHERE regexp_matches(original, ?)", [mention(user_id)])
     return sum(int(str(count)) for count in (*found, named))
 
@@ -123,7 +125,12 @@ def _with_user(database: Database) -> list[str]:
 def _texts(database: Database) -> Iterator[tuple[str, str]]:
     """Yield the columns of free text in which other people's rows may mention a user."""
     for table, column in _columns(database):
-        if (table, column) in {("events", "properties"), ("loads", "report"), ("loads", "source"), ("user_flags", "detail")}:
+        if (table, column) in {
+            ("events", "properties"),
+            ("loads", "report"),
+            ("loads", "source"),
+            ("user_flags", "detail"),
+        }:
             yield table, column
 
 
