@@ -14,7 +14,7 @@ from common import sample_workspace
 
 from ulm_core.training.config import FineTuneConfig
 from ulm_core.training.finetune import fine_tune
-from ulm_core.training.progress import Progress
+from ulm_core.training.progress import Silent
 from ulm_core.training.runs import RunRecord
 
 SHOWN = ("ndcg10", "recall10", "hit_rate10", "recall10_new", "coverage10", "churn_auc", "churn_brier")
@@ -57,7 +57,7 @@ def main() -> None:
             tower=options.tower, max_steps=options.steps, use_stages=not options.no_stages, seed=seed
         )
         began, used = time.perf_counter(), time.process_time()
-        runs.append(fine_tune(workspace, config, Progress()))
+        runs.append(fine_tune(workspace, config, Silent()))
         wall, cpu = time.perf_counter() - began, time.process_time() - used
         print(f"seed {seed}: NDCG@10 {runs[-1].metrics['ndcg10']:.4f}, {wall:.0f} s wall, {cpu:.0f} s CPU", flush=True)
     show(runs)
