@@ -67,7 +67,9 @@ def test_saved_and_loaded_scores_are_equal_and_do_not_depend_on_the_batch(shop: 
     at = np.full(len(users), index.manifest.last_us + 1, np.int64)
     stages = np.zeros(len(users), np.uint8)
     together = scorer.score_rows(Histories.from_index(index, users, at), stages)
-    np.testing.assert_array_equal(together.items, again.score_rows(Histories.from_index(index, users, at), stages).items)
+    np.testing.assert_array_equal(
+        together.items, again.score_rows(Histories.from_index(index, users, at), stages).items
+    )
     for user in (0, 7, 59):
         alone = scorer.score([index.history(user)], at[:1], stages[:1])
         np.testing.assert_allclose(alone.items[0], together.items[user], atol=2e-5)
@@ -99,7 +101,10 @@ def test_what_happens_after_the_cut_changes_nothing_that_is_learnt(tmp_path: Pat
     ours, theirs = fine_tune(here, config), fine_tune(there, config)
     assert ours.data_cut == theirs.data_cut
     assert ours.curve == theirs.curve
-    weights = [(ws.runs_dir / r.run_id / "model" / "weights.safetensors").read_bytes() for ws, r in ((here, ours), (there, theirs))]
+    weights = [
+        (ws.runs_dir / r.run_id / "model" / "weights.safetensors").read_bytes()
+        for ws, r in ((here, ours), (there, theirs))
+    ]
     assert weights[0] == weights[1]
     assert ours.metrics["ndcg10"] != theirs.metrics["ndcg10"]  # the test itself does see it
 
@@ -136,7 +141,14 @@ def test_a_diverging_run_fails_with_a_sentence(shop: Workspace, monkeypatch: pyt
 
 def test_lora_learns_and_saves_only_its_adapter(shop: Workspace) -> None:
     config = TINY.model_copy(
-        update={"text_mode": "lora", "max_steps": 3, "evaluate_every": 3, "lora_texts": 4, "lora_rank": 2, "batch_size": 400}
+        update={
+            "text_mode": "lora",
+            "max_steps": 3,
+            "evaluate_every": 3,
+            "lora_texts": 4,
+            "lora_rank": 2,
+            "batch_size": 400,
+        }
     )
     record = fine_tune(shop, config)
     from safetensors.torch import load_file

@@ -24,7 +24,10 @@ def test_test_set_and_baselines_are_the_published_ones(journey: Workspace) -> No
     rules = default_rules(split.churn_days)
     stages = assign_stages(index, rules, [split.test_us], config)[:, 0]
     judge = Judge.at(index, split, split.test_us, FOREVER, split.candidates, stages)
-    users, items = index.user_ids[judge.users[judge.relevant.rows]], index.item_ids[split.candidates[judge.relevant.columns]]
+    users, items = (
+        index.user_ids[judge.users[judge.relevant.rows]],
+        index.item_ids[split.candidates[judge.relevant.columns]],
+    )
     keys = sorted(f"{user} {item}" for user, item in zip(users, items, strict=True))
     assert (len(keys), hashlib.sha256("\n".join(keys).encode()).hexdigest()[:16]) == (198_553, "0bc10e4bda271c7c")
     found = {name: metrics.summary() for name, metrics in ranking_baselines(index, split, judge).items()}
