@@ -116,6 +116,10 @@ def draw_running_loads(*, remember_failure: bool = False) -> None:
         _watch_load(record.id)
     elif (was_watched or remember_failure) and record.state in {JobState.FAILED, JobState.CRASHED}:
         st.error(error_text(record), title=_("The load did not work; the data is as it was"))
+        if was_watched and st.session_state.get("_told_load") != record.id:
+            st.session_state["_told_load"] = record.id
+            # Whoever pressed the button at the foot of the page does not see its head.
+            st.toast(error_text(record), icon=":material/error:")
 
 
 @st.fragment(run_every=POLL_SECONDS)

@@ -120,6 +120,8 @@ def write_columns(
         time = batch["time"].to_numpy()
         if len(time):
             first, last = min(first, int(time.min())), max(last, int(time.max()))
+    if first > last:  # no event is left (the only user was erased)
+        first = last = 0
     return finish_index(
         directory,
         np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),

@@ -57,7 +57,7 @@ def publish(workspace: Workspace, report: Report = _quiet) -> Head:
             _write_version(workspace, database, head, report)
     if workspace.current_version() != head.version:
         workspace.publish(head.version, WorkspaceConfig.model_validate_json(head.config) if head.config else None)
-        _drop_old_versions(workspace, head.version)
+    _drop_old_versions(workspace, head.version)
     return head
 
 
@@ -67,7 +67,7 @@ def _write_version(workspace: Workspace, database: Database, head: Head, report:
     partial = workspace.versions_dir / f".{target.name}.part"
     shutil.rmtree(partial, ignore_errors=True)
     (partial / "timeline").mkdir(parents=True)
-    base = _base(workspace)
+    base = _base(workspace, head)
     new = loads_to_append(database, head, read_record(base)) if base else None
     if base and not can_append_to(base / "timeline"):
         new = None
@@ -98,10 +98,14 @@ def _seal(workspace: Workspace, partial: Path, record: VersionRecord, head: Head
             os.close(handle)
 
 
-def _base(workspace: Workspace) -> Path | None:
-    """Return the folder of the version that is published now."""
+def _base(workspace: Workspace, head: Head) -> Path | None:
+    """Return the folder of the version that is published now; None when it holds rows that were erased since."""
     name = workspace.current_version()
-    return workspace.versions_dir / name if name and (workspace.versions_dir / name).is_dir() else None
+    directory = workspace.versions_dir / name if name else None
+    if directory is None or not directory.is_dir():
+        return None
+    record = read_record(directory)
+    return None if record and record.epoch != head.epoch else directory
 
 
 def _new_rows(database: Database, loads: tuple[int, ...]) -> pa.Table:
@@ -138,6 +142,7 @@ def _sweep(workspace: Workspace) -> None:
     if workspace.versions_dir.is_dir():
         for path in workspace.versions_dir.glob(".*.part"):
             shutil.rmtree(path, ignore_errors=True)
+    shutil.rmtree(workspace.root / f"{workspace.warehouse_path.name}.tmp", ignore_errors=True)  # spilled rows
     for name in ("CURRENT", "workspace.json"):
         for path in workspace.root.glob(f".{name}.*.part"):
             path.unlink(missing_ok=True)

@@ -53,6 +53,7 @@ def open_database_file(path: Path, keys: Keys | None) -> Database:
     if keys is None:
         return Database.open_writer(path)
     database = unlock(Database.private(), keys)
+    database.execute(f"SET temp_directory = {literal(f'{path}.tmp')}")
     attach(database, path, WAREHOUSE, keys)
     database.execute(f"USE {WAREHOUSE}")
     return database

@@ -17,6 +17,7 @@ from ulm_core.messages import N_, Message, message
 from ulm_core.warehouse.access import open_warehouse
 from ulm_core.warehouse.database import Database, literal, quote
 from ulm_core.warehouse.head import advance_head
+from ulm_core.warehouse.privacy import pseudonymise, pseudonymise_users
 from ulm_core.workspace import Workspace, WorkspaceConfig
 
 Mode = Literal["append", "replace"]
@@ -124,7 +125,7 @@ def _stage(database: Database, source: _Source) -> None:
     )
 
 
-def _move(database: Database, source: _Source, load_id: int) -> tuple[int, int]:
+def _move(database: Database, source: _Source, load_id: int, *, keep_original: bool) -> tuple[int, int]:
     """Move `staging` into events and quarantine; return (rows loaded, rows quarantined)."""
     database.execute(
         """INSERT INTO events SELECT user_id, time, event, item_id, value, quantity, session_id, properties, ?
@@ -133,11 +134,11 @@ def _move(database: Database, source: _Source, load_id: int) -> tuple[int, int]:
     )
     database.execute(
         """INSERT INTO quarantine (load_id, source, row_number, reason, original)
-        SELECT ?, ?, row_number, reason, to_json({
+        SELECT ?, ?, row_number, reason, CASE WHEN ? THEN to_json({
             'user': user_id, 'time': raw_time, 'event': event, 'item': item_id,
-            'value': raw_value, 'quantity': raw_quantity, 'session': session_id})
+            'value': raw_value, 'quantity': raw_quantity, 'session': session_id}) END
         FROM staging WHERE reason IS NOT NULL""",
-        [load_id, source.name],
+        [load_id, source.name, keep_original],
     )
     counts = database.query("SELECT count(*) FILTER (reason IS NULL), count(reason) FROM staging")
     database.execute("DROP TABLE staging")
@@ -196,13 +197,14 @@ def _load(
         loaded = quarantined = 0
         for source in sources(database):
             _stage(database, source)
-            good, bad = _move(database, source, load_id)
+            pseudonymise(database, workspace, "staging")
+            good, bad = _move(database, source, load_id, keep_original=not workspace.protection.pseudonymised)
             loaded, quarantined = loaded + good, quarantined + bad
             report(message(N_("{n} rows read"), n=f"{loaded + quarantined:,}"))
         if loaded == 0:
             raise _nothing_loaded(database, name, quarantined)
         _load_attributes(database, tables[0], "items", ("item_id", "text", "category"))
-        _load_attributes(database, tables[1], "users", ("user_id",))
+        _load_attributes(database, pseudonymise_users(workspace, tables[1]), "users", ("user_id",))
         database.execute(
             """INSERT INTO loads (load_id, loaded_at, source, fingerprint, rows_read, rows_loaded, rows_quarantined)
             VALUES (?, now() AT TIME ZONE 'UTC', ?, ?, ?, ?, ?)""",

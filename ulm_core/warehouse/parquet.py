@@ -13,11 +13,19 @@ from ulm_core.warehouse.database import Database, literal
 
 
 def source(pattern: Path, keys: Keys | None, *, by_name: bool = False) -> str:
-    """Return SQL for the rows of the Parquet files that `pattern` names."""
-    options = (", union_by_name = true" if by_name else "") + (
-        ", encryption_config = {footer_key: 'workspace'}" if keys else ""
-    )
-    return f"read_parquet({literal(str(pattern))}{options})"
+    """Return SQL for the rows of the Parquet files that `pattern` names.
+
+    `by_name`: files may lack columns that others have.
+    """
+    if keys is None:
+        return f"read_parquet({literal(str(pattern))}{', union_by_name = true' if by_name else ''})"
+    sealed = "encryption_config = {footer_key: 'workspace'}"
+    if not by_name:
+        return f"read_parquet({literal(str(pattern))}, {sealed})"
+    # union_by_name and encryption_config together crash DuckDB 1.5 (its issue 21508); a union does the same.
+    paths = sorted(pattern.parent.glob(pattern.name))
+    rows = [f"SELECT * FROM read_parquet({literal(str(path))}, {sealed})" for path in paths]
+    return f"({' UNION ALL BY NAME '.join(rows)})"
 
 
 def copy(database: Database, sql: str, path: Path, keys: Keys | None) -> None:
