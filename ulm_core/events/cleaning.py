@@ -26,7 +26,8 @@ class CleaningRules(BaseModel):
     max_value: float = Field(1e12, gt=0, description="Values beyond this, either sign, are impossible.")
     max_quantity: float = Field(1e9, gt=0, description="Quantities beyond this, either sign, are impossible.")
     returns: Literal["event", "keep", "drop"] = Field(
-        "event", description="Negative quantities and cancelled orders: an event of their own, as they are, or set aside."
+        "event",
+        description="Negative quantities and cancelled orders: an event of their own, as they are, or set aside.",
     )
     return_event: str = Field("return", min_length=1, description="Name of the event for a negative quantity.")
     cancel_event: str = Field("cancellation", min_length=1, description="Name of the event for a cancelled order.")

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from ulm_core.errors import InputError
 from ulm_core.events.sources import ReadOptions
@@ -80,14 +81,11 @@ def _split(text: str, delimiter: str, quote: str) -> list[list[str]]:
         return [line.split(delimiter) for line in lines if line]
     csv.field_size_limit(1 << 26)
     try:
-        parsed = csv.reader(lines, delimiter=delimiter, quotechar=quote or None, quoting=_quoting(quote))
+        quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE
+        parsed = csv.reader(lines, delimiter=delimiter, quotechar=quote or None, quoting=quoting)
         return [row for row in parsed if row]
     except csv.Error:
         return [line.split(delimiter) for line in lines if line]
-
-
-def _quoting(quote: str) -> int:
-    return csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE
 
 
 def _has_header(rows: Sequence[Sequence[str]], options: ReadOptions) -> bool:

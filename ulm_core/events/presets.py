@@ -1,4 +1,4 @@
-"""Presets: how the logs of well-known sources are laid out (`data/presets/*.toml`), and those people save themselves."""
+"""Presets: layouts of well-known sources (`data/presets/*.toml`), and those people save themselves."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from ulm_core.messages import N_
 from ulm_core.workspace import Workspace, write_atomically
 
 SHIPPED = Path(__file__).resolve().parents[2] / "data" / "presets"
-PRESET_KIND = N_("preset")
 
 
 class Elapsed(BaseModel):

@@ -13,6 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from ulm_core.errors import NotFoundError, UlmError
+from ulm_core.events.cleaning import CleaningRules
 from ulm_core.messages import N_, Message, message
 from ulm_core.workspace import WorkspaceConfig
 
@@ -35,6 +36,8 @@ class LogBundle:
         Columns item_id, text, category, and one per attribute; or None.
     users
         Columns user_id and one per attribute; or None.
+    rules
+        Cleaning rules; by default every row is taken as it is.
     """
 
     source: str
@@ -43,6 +46,7 @@ class LogBundle:
     events: Callable[[], Iterator[pa.Table]]
     items: pa.Table | None = None
     users: pa.Table | None = None
+    rules: CleaningRules | None = None
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from typing import TypeVar
 import pyarrow as pa
 
 from ulm_core.events.samples import LogBundle
+from ulm_core.events.sources import FrameSource
 from ulm_core.messages import N_, Message, message
 from ulm_core.settings import get_settings
 from ulm_core.timeline.append import ROWS, append_index, can_append_to
@@ -25,7 +26,16 @@ from ulm_core.timeline.build import build_index
 from ulm_core.warehouse.access import open_warehouse
 from ulm_core.warehouse.database import Database, disk_full_error
 from ulm_core.warehouse.head import Head, read_head
-from ulm_core.warehouse.loading import LoadReport, Mode, Report, load_bundle, load_file
+from ulm_core.warehouse.loading import (
+    LoadOptions,
+    LoadReport,
+    Mode,
+    Report,
+    load_bundle,
+    load_file,
+    load_log,
+    load_tables,
+)
 from ulm_core.warehouse.rewrite import rewrite_warehouse
 from ulm_core.warehouse.snapshot import (
     Snapshot,
@@ -34,6 +44,7 @@ from ulm_core.warehouse.snapshot import (
     read_record,
     write_snapshot,
 )
+from ulm_core.warehouse.tables import TableReport
 from ulm_core.workspace import Workspace, WorkspaceConfig, write_atomically
 
 T = TypeVar("T")
@@ -197,6 +208,40 @@ def import_file(workspace: Workspace, path: Path, mode: Mode = "append", report:
         When the file cannot be used; nothing is changed then.
     """
     return locked(workspace, lambda: load_file(workspace, path, mode, report), report)
+
+
+def import_log(
+    workspace: Workspace,
+    place: str | Path | FrameSource,
+    mode: Mode = "append",
+    report: Report = _quiet,
+    options: LoadOptions | None = None,
+) -> LoadReport:
+    """Load a file, folder, pattern, address, database table or frame, and publish it.
+
+    Raises
+    ------
+    BusyError
+        When another load into this workspace is running.
+    InputError
+        When the source cannot be used; nothing is changed then.
+    """
+    return locked(workspace, lambda: load_log(workspace, place, mode, report, options), report)
+
+
+def import_tables(
+    workspace: Workspace, users: str | None = None, items: str | None = None, report: Report = _quiet
+) -> tuple[TableReport, ...]:
+    """Describe users or items of a loaded log by file, and publish it.
+
+    Raises
+    ------
+    BusyError
+        When another load into this workspace is running.
+    InputError
+        When nothing is loaded yet, or a file has no id.
+    """
+    return locked(workspace, lambda: load_tables(workspace, users, items, report=report), report)
 
 
 def repair(workspace: Workspace, report: Report = _quiet) -> bool:

@@ -13,7 +13,6 @@ from ulm_core.warehouse.database import literal, quote
 from ulm_core.warehouse.readers import Relation
 
 IDS = (Columns.USER, Columns.ITEM, Columns.SESSION)
-COLUMN_KIND = N_("column")
 
 _DAY_FIRST = tuple(f"%d/%m/%{year} {clock}".strip() for year in "Yy" for clock in ("%H:%M:%S", "%H:%M", "%I:%M %p", ""))
 _MONTH_FIRST = tuple(pattern.replace("%d/%m", "%m/%d") for pattern in _DAY_FIRST)
@@ -197,7 +196,9 @@ class Fields:
         """Return SQL for the event's name, the constant one where the row has none."""
         raw = self.text(Columns.EVENT)
         if self.mapping.event_names:
-            cases = " ".join(f"WHEN {literal(old)} THEN {literal(new)}" for old, new in self.mapping.event_names.items())
+            cases = " ".join(
+                f"WHEN {literal(old)} THEN {literal(new)}" for old, new in self.mapping.event_names.items()
+            )
             raw = f"CASE {raw} {cases} ELSE {raw} END"
         return f"coalesce({raw}, {literal(self.mapping.event_name)})" if self.mapping.event_name else raw
 
@@ -230,7 +231,9 @@ class Fields:
                 yield name, sql
 
     def _others(self) -> Iterator[str]:
-        used = {found[0] for role in STANDARD_ROLES for found in map(self._column, self.mapping.references(role)) if found}
+        used = {
+            found[0] for role in STANDARD_ROLES for found in map(self._column, self.mapping.references(role)) if found
+        }
         parents = {name.rsplit(".", 1)[0] for name in self.relation.columns if "." in name}
         for name in self.relation.columns:
             is_parent = self.relation.kind == "json" and name in parents
@@ -280,7 +283,8 @@ def _json_path(reference: str) -> str:
 
 
 def _xml_attribute(name: str) -> str:
-    found = f"regexp_extract(line, {literal(chr(92) + 's' + re.escape(name) + '=' + chr(34) + '([^' + chr(34) + ']*)' + chr(34))}, 1)"
+    pattern = rf'\s{re.escape(name)}="([^"]*)"'
+    found = f"regexp_extract(line, {literal(pattern)}, 1)"
     for entity, character in (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&apos;", "'"), ("&amp;", "&")):
         found = f"replace({found}, '{entity}', {literal(character)})"
     return found

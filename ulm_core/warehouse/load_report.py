@@ -135,6 +135,11 @@ class LoadReport:
         }
 
 
+def to_text(report: LoadReport) -> str:
+    """Return a report as JSON text."""
+    return json.dumps(report.to_json(), ensure_ascii=False, default=str)
+
+
 def report_from_json(text: str) -> LoadReport:
     """Return the report that `LoadReport.to_json` was made of."""
     values: dict[str, Any] = json.loads(text)
@@ -236,8 +241,6 @@ def make_report(
         choices=_choices(tally, rules, nameless),
         returns=linked.column(0)[0].as_py(),
         returns_linked=linked.column(1)[0].as_py(),
-        robots=int(
-            str(database.scalar("SELECT count(DISTINCT user_id) FROM user_flags WHERE load_id = ?", [load_id]))
-        ),
+        robots=int(str(database.scalar("SELECT count(DISTINCT user_id) FROM user_flags WHERE load_id = ?", [load_id]))),
         files=tally.files,
     )

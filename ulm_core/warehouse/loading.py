@@ -2,228 +2,215 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import pyarrow as pa
 
-from ulm_core.errors import InputError, NotFoundError, UlmError
-from ulm_core.events.columns import STANDARD, Columns, match_columns
+from ulm_core.errors import InputError
+from ulm_core.events.cleaning import AS_IS, CleaningRules
+from ulm_core.events.columns import Columns, match_columns
+from ulm_core.events.mapping import ColumnMapping, standard_mapping
 from ulm_core.events.samples import LogBundle
+from ulm_core.events.sources import FrameSource
+from ulm_core.events.tables import TableMapping
 from ulm_core.messages import N_, Message, message
 from ulm_core.warehouse.access import open_warehouse
-from ulm_core.warehouse.database import Database, literal, quote
+from ulm_core.warehouse.cleaning import apply_rules, link_returns, mark_overlap, record_storms
+from ulm_core.warehouse.database import Database
 from ulm_core.warehouse.head import advance_head
-from ulm_core.warehouse.privacy import pseudonymise, pseudonymise_users
+from ulm_core.warehouse.load_report import LoadReport, Tally, make_report, report_from_json, to_text
+from ulm_core.warehouse.plans import (
+    LoadOptions,
+    Plans,
+    TablePlan,
+    file_fingerprint,
+    fingerprint_of,
+    make_plans,
+    mapping_for,
+    open_plan,
+)
+from ulm_core.warehouse.privacy import pseudonymise
+from ulm_core.warehouse.readers import Relation, open_relation
+from ulm_core.warehouse.staging import EVENT_COLUMNS, IDENTITY, OVERLAP, PLACE, stage
+from ulm_core.warehouse.tables import TableReport, load_table, match_ids
 from ulm_core.workspace import Workspace, WorkspaceConfig
 
 Mode = Literal["append", "replace"]
 Report = Callable[[Message], None]
 
-# A moment is text in ISO 8601 (without a zone it is UTC) or an epoch in s, ms or us, told apart by its digits.
-_TIME = """CASE
-    WHEN regexp_full_match({0}, '[0-9]{{9,10}}(\\.[0-9]+)?')
-        THEN make_timestamp(CAST(CAST({0} AS DOUBLE) * 1e6 AS BIGINT))
-    WHEN regexp_full_match({0}, '[0-9]{{12,13}}') THEN make_timestamp(CAST({0} AS BIGINT) * 1000)
-    WHEN regexp_full_match({0}, '[0-9]{{15,16}}') THEN make_timestamp(CAST({0} AS BIGINT))
-    ELSE TRY_CAST({0} AS TIMESTAMPTZ) AT TIME ZONE 'UTC' END"""
-
-# Order matters: the first reason that holds is the one recorded.
-REASONS: tuple[tuple[str, str], ...] = (
-    (N_("no user"), "user_id IS NULL"),
-    (N_("no event"), "event IS NULL"),
-    (N_("no time"), "raw_time IS NULL"),
-    (N_("unreadable time"), "time IS NULL"),
-    (N_("implausible time"), "time < TIMESTAMP '1970-01-02' OR time > TIMESTAMP '2100-01-01'"),
-    (N_("unreadable value"), "value IS NULL AND raw_value IS NOT NULL OR isinf(value) OR isnan(value)"),
-    (N_("unreadable quantity"), "quantity IS NULL AND raw_quantity IS NOT NULL OR isinf(quantity) OR isnan(quantity)"),
-)
+_EMPTIED = ("events", "items", "users", "quarantine", "loads", "attributes", "returns", "user_flags")
 
 
 @dataclass(frozen=True)
-class LoadReport:
-    """What one load did; `rows_read == rows_loaded + rows_quarantined` always holds."""
+class _Opened:
+    """A relation of events with its mapping; `compares_with_itself` also finds overlap inside this load."""
 
-    load_id: int
-    source: str
-    fingerprint: str
-    rows_read: int
-    rows_loaded: int
-    rows_quarantined: int
-    is_new: bool
-
-    def to_json(self) -> dict[str, object]:
-        """Return the report as plain values."""
-        return dict(vars(self))
+    relation: Relation
+    mapping: ColumnMapping
+    compares_with_itself: bool
 
 
 @dataclass(frozen=True)
-class _Source:
-    """A relation to load: how it is named in SQL, its bound parameters and its columns by standard name."""
+class _Job:
+    """One load: what it is called, what it reads and by which rules."""
 
-    relation: str
-    parameters: tuple[object, ...]
-    columns: dict[str, str]
     name: str
+    fingerprint: str
+    rules: CleaningRules
+    sources: Callable[[Database], Iterable[_Opened]]
+    tables: tuple[TablePlan, ...] = ()
+    config: WorkspaceConfig | None = None
+    skipped: tuple[str, ...] = ()
 
 
 def _quiet(_: Message) -> None:
     return None
 
 
-def file_fingerprint(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes."""
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
-
-
-def _reader(path: Path) -> str:
-    if path.suffix.lower() in {".parquet", ".pq"}:
-        return "read_parquet(?)"
-    return "read_csv(?, all_varchar = true, header = true)"
-
-
-def _file_source(database: Database, path: Path) -> _Source:
-    """Describe a CSV or Parquet file; the reader's own complaint becomes part of ours."""
-    relation = _reader(path)
-    try:
-        described = database.query(f"DESCRIBE SELECT * FROM {relation}", [str(path)])
-    except UlmError as error:
-        raise InputError(
-            N_("{file} cannot be read as a table: {reason} Give a CSV or Parquet file with a header."),
-            file=path.name,
-            reason=error.message.fields.get("reason", error.message),
-        ) from error
-    return _Source(relation, (str(path),), match_columns(described["column_name"].to_pylist()), path.name)
-
-
-def _text(source: _Source, column: str) -> str:
-    """Return SQL for one standard column as trimmed text, '' counting as absent."""
-    if column not in source.columns:
-        return "NULL::VARCHAR"
-    return f"nullif(trim(CAST({quote(source.columns[column])} AS VARCHAR)), '')"
-
-
-def _stage(database: Database, source: _Source) -> None:
-    """Cast every row into the temporary table `staging`, with the reason why it cannot be loaded, if any."""
-    selected = ", ".join(f"{_text(source, name)} AS {quote('raw_' + name)}" for name in STANDARD)
-    time = _TIME.format("raw_time")
-    reason = " ".join(f"WHEN {condition} THEN '{name}'" for name, condition in REASONS)
-    database.execute("DROP TABLE IF EXISTS staging")
-    database.execute(
-        f"""CREATE TEMP TABLE staging AS
-        WITH source AS (SELECT row_number() OVER () AS row_number, {selected} FROM {source.relation}),
-        typed AS (SELECT row_number, raw_user AS user_id, {time} AS time, raw_event AS event, raw_item AS item_id,
-            TRY_CAST(raw_value AS DOUBLE) AS value, TRY_CAST(raw_quantity AS DOUBLE) AS quantity,
-            raw_session AS session_id, raw_properties AS properties,
-            raw_time, raw_value, raw_quantity FROM source)
-        SELECT *, CASE {reason} END AS reason FROM typed""",
-        source.parameters,
+def _load_source(
+    database: Database, workspace: Workspace, opened: _Opened, load_id: int, rules: CleaningRules, tally: Tally
+) -> None:
+    """Stage, clean and move one source."""
+    stage(database, opened.relation, opened.mapping, rules)
+    _protect(database, workspace)
+    overlapping = mark_overlap(database, None if opened.compares_with_itself else load_id)
+    counts = apply_rules(database, rules)
+    tally.rescued += _count(
+        database,
+        "SELECT count(*) FROM staging WHERE reason = 'no user' AND session_id IS NOT NULL AND time IS NOT NULL",
     )
+    moved = _move(database, opened.relation.name, load_id)
+    record_storms(database, load_id)
+    tally.add(opened.relation.name, moved, overlapping, counts)
 
 
-def _move(database: Database, source: _Source, load_id: int, *, keep_original: bool) -> tuple[int, int]:
-    """Move `staging` into events and quarantine; return (rows loaded, rows quarantined)."""
+def _protect(database: Database, workspace: Workspace) -> None:
+    """Replace ids by pseudonyms where the workspace wants it; identities follow what will be kept."""
+    if not workspace.protection.pseudonymised:
+        return
+    pseudonymise(database, workspace, "staging")
+    # The identity of a rejected row was made of its plain text: it goes with it.
+    database.execute(f"UPDATE staging SET identity = CASE WHEN reason IS NULL THEN {IDENTITY} END")
+
+
+def _count(database: Database, sql: str) -> int:
+    return int(str(database.scalar(sql)))
+
+
+def _move(database: Database, source: str, load_id: int) -> tuple[int, int]:
+    """Move ``staging`` into events and quarantine; return (rows loaded, rows quarantined)."""
+    columns = ", ".join(EVENT_COLUMNS)
+    database.execute(f"INSERT INTO events SELECT {columns}, ? FROM staging WHERE reason IS NULL", [load_id])
+    # A row that a later rule rejected has no original text any more: what was mapped stands for it.
+    mapped = ", ".join(f"'{name}': {name}" for name in EVENT_COLUMNS)
     database.execute(
-        """INSERT INTO events SELECT user_id, time, event, item_id, value, quantity, session_id, properties, ?
-        FROM staging WHERE reason IS NULL""",
-        [load_id],
+        f"""INSERT INTO quarantine SELECT ?, ?, coalesce(row_number, {PLACE}), reason,
+            CASE WHEN ? THEN coalesce(original, CAST(to_json({{{mapped}}}) AS VARCHAR)) END, identity
+        FROM staging WHERE reason IS NOT NULL AND reason <> '{OVERLAP}'""",
+        [load_id, source, not _is_hidden(database)],
     )
-    database.execute(
-        """INSERT INTO quarantine (load_id, source, row_number, reason, original)
-        SELECT ?, ?, row_number, reason, CASE WHEN ? THEN to_json({
-            'user': user_id, 'time': raw_time, 'event': event, 'item': item_id,
-            'value': raw_value, 'quantity': raw_quantity, 'session': session_id}) END
-        FROM staging WHERE reason IS NOT NULL""",
-        [load_id, source.name, keep_original],
+    counts = database.query(
+        f"SELECT count(*) FILTER (reason IS NULL), count(*) FILTER (reason <> '{OVERLAP}') FROM staging"
     )
-    counts = database.query("SELECT count(*) FILTER (reason IS NULL), count(reason) FROM staging")
     database.execute("DROP TABLE staging")
     return counts.column(0)[0].as_py(), counts.column(1)[0].as_py()
 
 
-def _load_attributes(database: Database, table: pa.Table | None, target: str, plain: tuple[str, ...]) -> None:
-    """Upsert an items or users table; every column that is not `plain` becomes an attribute."""
-    if table is None:
-        return
-    database.register("incoming", table)
-    named = [name for name in table.column_names if name not in plain]
-    entries = ", ".join(f"{{'k': {literal(name)}, 'v': CAST({quote(name)} AS VARCHAR)}}" for name in named)
-    attributes = f"map_from_entries(list_filter([{entries}], e -> e.v IS NOT NULL))" if named else "MAP {}"
-    columns = ", ".join(quote(name) for name in plain)
-    database.execute(
-        f"INSERT OR REPLACE INTO {target} ({columns}, attributes) SELECT {columns}, {attributes} FROM incoming"
-    )
-    database.unregister("incoming")
+def _is_hidden(database: Database) -> bool:
+    """Return whether rejected rows keep no text: their identities are gone only where ids are pseudonyms."""
+    return bool(database.scalar("SELECT count(*) > 0 FROM staging WHERE reason IS NOT NULL AND identity IS NULL"))
 
 
 def _known_load(database: Database, fingerprint: str) -> LoadReport | None:
     found = database.query(
-        "SELECT load_id, source, rows_read, rows_loaded, rows_quarantined FROM loads WHERE fingerprint = ?",
+        "SELECT load_id, source, rows_read, rows_loaded, rows_quarantined, coalesce(rows_overlapping, 0) AS "
+        "rows_overlapping, report FROM loads WHERE fingerprint = ?",
         [fingerprint],
     )
     if not found.num_rows:
         return None
-    return LoadReport(**found.slice(0, 1).to_pylist()[0], fingerprint=fingerprint, is_new=False)
+    row = found.slice(0, 1).to_pylist()[0]
+    text = row.pop("report")
+    if text:
+        return replace(report_from_json(text), is_new=False)
+    return LoadReport(**row, fingerprint=fingerprint, is_new=False)
 
 
-def _empty(database: Database) -> None:
-    for table in ("events", "items", "users", "quarantine", "loads"):
-        database.execute(f"DELETE FROM {table}")
-
-
-def _load(
-    workspace: Workspace,
-    mode: Mode,
-    fingerprint: str,
-    name: str,
-    sources: Callable[[Database], Iterable[_Source]],
-    tables: tuple[pa.Table | None, pa.Table | None],
-    report: Report,
-    config: WorkspaceConfig | None,
-) -> LoadReport:
+def _run(workspace: Workspace, mode: Mode, job: _Job, report: Report) -> LoadReport:
     """Run one load in one transaction: it is there whole, with its configuration, or not at all."""
     with open_warehouse(workspace) as database:
-        known = None if mode == "replace" else _known_load(database, fingerprint)
+        known = None if mode == "replace" else _known_load(database, job.fingerprint)
         if known:
             return known
         database.execute("BEGIN")
         if mode == "replace":
-            _empty(database)
-        load_id = int(str(database.scalar("SELECT nextval('load_ids')")))
-        loaded = quarantined = 0
-        for source in sources(database):
-            _stage(database, source)
-            pseudonymise(database, workspace, "staging")
-            good, bad = _move(database, source, load_id, keep_original=not workspace.protection.pseudonymised)
-            loaded, quarantined = loaded + good, quarantined + bad
-            report(message(N_("{n} rows read"), n=f"{loaded + quarantined:,}"))
-        if loaded == 0:
-            raise _nothing_loaded(database, name, quarantined)
-        _load_attributes(database, tables[0], "items", ("item_id", "text", "category"))
-        _load_attributes(database, pseudonymise_users(workspace, tables[1]), "users", ("user_id",))
-        database.execute(
-            """INSERT INTO loads (load_id, loaded_at, source, fingerprint, rows_read, rows_loaded, rows_quarantined)
-            VALUES (?, now() AT TIME ZONE 'UTC', ?, ?, ?, ?, ?)""",
-            [load_id, name, fingerprint, loaded + quarantined, loaded, quarantined],
-        )
-        advance_head(database, load_id, fingerprint, config)
+            for table in _EMPTIED:
+                database.execute(f"DELETE FROM {table}")
+        load_id = _count(database, "SELECT nextval('load_ids')")
+        tally = Tally()
+        for opened in job.sources(database):
+            _load_source(database, workspace, opened, load_id, job.rules, tally)
+            report(message(N_("{n} rows read"), n=f"{tally.read:,}"))
+        if tally.loaded == 0 and not (tally.overlapping and tally.quarantined):
+            return _without_new_rows(database, job, tally)
+        done = _finish(database, workspace, job, load_id, tally)
+        advance_head(database, load_id, job.fingerprint, job.config)
         database.execute("COMMIT")
         database.execute("CHECKPOINT")
-    return LoadReport(load_id, name, fingerprint, loaded + quarantined, loaded, quarantined, is_new=True)
+    return done
 
 
-def _nothing_loaded(database: Database, name: str, quarantined: int) -> InputError:
+def _finish(database: Database, workspace: Workspace, job: _Job, load_id: int, tally: Tally) -> LoadReport:
+    """Link returns, load users and items, write the line of the history; the caller commits."""
+    link_returns(database, load_id, job.rules)
+    tables = _load_tables(database, workspace, job.tables)
+    done = make_report(database, load_id, job.name, job.fingerprint, tally, job.rules)
+    done = replace(done, skipped=job.skipped, ids={table.target: table.to_json() for table in tables})
+    database.execute(
+        """INSERT INTO loads (load_id, loaded_at, source, fingerprint, rows_read, rows_loaded, rows_quarantined,
+            rows_overlapping, report) VALUES (?, now() AT TIME ZONE 'UTC', ?, ?, ?, ?, ?, ?, ?)""",
+        [
+            load_id, job.name, job.fingerprint, done.rows_read, done.rows_loaded, done.rows_quarantined,
+            done.rows_overlapping, to_text(done),
+        ],
+    )  # fmt: skip
+    return done
+
+
+def _load_tables(database: Database, workspace: Workspace, plans: Iterable[TablePlan]) -> list[TableReport]:
+    reports = []
+    for plan in plans:
+        with open_relation(database, plan.source, plan.read) as relation:
+            reports.append(load_table(database, workspace, plan.target, relation, plan.mapping))
+    return [match_ids(database, done) for done in reports]
+
+
+def _without_new_rows(database: Database, job: _Job, tally: Tally) -> LoadReport:
+    """Answer a load that adds nothing: known rows are no error, a source without one good row is."""
+    if tally.overlapping:
+        database.execute("ROLLBACK")
+        return LoadReport(
+            0, job.name, job.fingerprint, tally.read, 0, 0, is_new=False,
+            rows_overlapping=tally.overlapping, files=tally.files,
+        )  # fmt: skip
+    raise _nothing_loaded(database, job.name, tally)
+
+
+def _nothing_loaded(database: Database, name: str, tally: Tally) -> InputError:
     """Return the error for a load without one good row; leaving the block rolls everything back."""
-    if not quarantined:
+    if not tally.quarantined:
         return InputError(N_("{file} holds no rows. Nothing was changed."), file=name)
-    worst = database.query("SELECT reason, count(*) AS n FROM quarantine GROUP BY ALL ORDER BY n DESC, reason LIMIT 1")
+    worst = database.query(
+        "SELECT reason, count(*) AS n FROM quarantine WHERE load_id = (SELECT max(load_id) FROM quarantine) "
+        "GROUP BY ALL ORDER BY n DESC, reason LIMIT 1"
+    )
     return InputError(
         N_("None of the {n} rows of {file} can be loaded; the most frequent reason: {reason}. Nothing was changed."),
-        n=f"{quarantined:,}",
+        n=f"{tally.quarantined:,}",
         file=name,
         reason=message(worst["reason"][0].as_py()),
     )
@@ -235,39 +222,144 @@ def load_bundle(workspace: Workspace, bundle: LogBundle, mode: Mode = "replace",
     Publishing what was loaded is a step of its own (`ulm_core.timeline.publish`).
     """
 
-    def sources(database: Database) -> Iterable[_Source]:
+    def sources(database: Database) -> Iterator[_Opened]:
         for table in bundle.events():
-            database.register("log", table)
-            yield _Source("log", (), match_columns(table.column_names), bundle.source)
-            database.unregister("log")
+            match_columns(table.column_names)
+            with open_relation(database, FrameSource(table, bundle.source)) as relation:
+                yield _Opened(relation, standard_mapping(table.column_names), compares_with_itself=False)
 
-    tables = (bundle.items, bundle.users)
-    return _load(workspace, mode, bundle.fingerprint, bundle.source, sources, tables, report, bundle.config)
+    job = _Job(bundle.source, bundle.fingerprint, bundle.rules or AS_IS, sources, _bundle_tables(bundle), bundle.config)
+    return _run(workspace, mode, job, report)
 
 
-def load_file(workspace: Workspace, path: Path, mode: Mode = "append", report: Report = _quiet) -> LoadReport:
-    """Load a CSV or Parquet file with the standard column names.
+def _bundle_tables(bundle: LogBundle) -> tuple[TablePlan, ...]:
+    plans = []
+    if bundle.items is not None:
+        named = {name: name for name in ("text", "category", "price", "tags", "image_path")}
+        roles = {role: name for role, name in named.items() if name in bundle.items.column_names}
+        mapping = TableMapping.model_validate({"id": "item_id", **roles})
+        plans.append(TablePlan("items", FrameSource(bundle.items, bundle.source), LoadOptions().read, mapping))
+    if bundle.users is not None:
+        roles = {name: name for name in ("signed_up_at", "consent") if name in bundle.users.column_names}
+        mapping = TableMapping.model_validate({"id": "user_id", **roles})
+        plans.append(TablePlan("users", FrameSource(bundle.users, bundle.source), LoadOptions().read, mapping))
+    return tuple(plans)
 
-    A file whose content was loaded before changes nothing (`is_new` is False then).
+
+def load_log(
+    workspace: Workspace,
+    place: str | Path | FrameSource,
+    mode: Mode = "append",
+    report: Report = _quiet,
+    options: LoadOptions | None = None,
+) -> LoadReport:
+    """Load a file, folder, pattern, address, database table or frame.
+
+    A source whose content was loaded before changes nothing (`is_new` is False then); rows that stand in the
+    warehouse already are counted once.
 
     Raises
     ------
     NotFoundError
-        When there is no such file.
+        When there is no such place, preset or column.
     InputError
-        When it is no table, lacks a column, or holds no row that can be loaded.
+        When it is no table, lacks a column, or holds no row that can be loaded; nothing is changed then.
     """
-    if not path.is_file():
-        raise NotFoundError(N_("There is no file {path}. Check the path; it is read on the server."), path=path)
-    if path.stat().st_size == 0:
-        raise InputError(N_("{file} is empty. Nothing was changed."), file=path.name)
-    report(message(N_("Reading {file}"), file=path.name))
-    config = WorkspaceConfig(name=path.stem) if mode == "replace" else None
+    options = options or LoadOptions()
+    plans = make_plans(workspace, place, options)
+    name = place.name if isinstance(place, FrameSource) else _shown_name(plans, place)
+    report(message(N_("Reading {file}"), file=name))
+    with Database.in_memory() as outside:
+        fingerprint = fingerprint_of(outside, [plan.source for plan in plans.events])
 
-    def sources(database: Database) -> Iterable[_Source]:
-        return [_file_source(database, path)]
+    def sources(database: Database) -> Iterator[_Opened]:
+        for plan in plans.events:
+            with open_plan(database, plan) as relation:
+                mapping = mapping_for(database, plan, relation, options)
+                yield _Opened(relation, mapping, compares_with_itself=True)
 
-    return _load(workspace, mode, file_fingerprint(path), path.name, sources, (None, None), report, config)
+    config = _config(workspace, plans, name) if mode == "replace" else None
+    return _run(
+        workspace, mode, _Job(name, fingerprint, plans.rules, sources, plans.tables, config, plans.skipped), report
+    )
 
 
-__all__ = ["Columns", "LoadReport", "Mode", "Report", "file_fingerprint", "load_bundle", "load_file"]
+def _shown_name(plans: Plans, place: str | Path) -> str:
+    return plans.events[0].source.name if len(plans.events) == 1 else Path(str(place)).name
+
+
+def _config(workspace: Workspace, plans: Plans, name: str) -> WorkspaceConfig:
+    """Return the configuration of a workspace whose data are replaced; a preset knows a little about it."""
+    preset = plans.preset
+    if preset is None:
+        return WorkspaceConfig(name=Path(name).stem)
+    known: dict[str, object] = {"name": preset.title, "currency": preset.currency}
+    if preset.conversion_events:
+        known["conversion_events"] = preset.conversion_events
+    known["passive_events"] = preset.passive_events
+    return WorkspaceConfig.model_validate(known)
+
+
+def load_file(workspace: Workspace, path: Path, mode: Mode = "append", report: Report = _quiet) -> LoadReport:
+    """Load one file, its columns recognised; `load_log` with nothing said."""
+    return load_log(workspace, path, mode, report)
+
+
+def load_tables(
+    workspace: Workspace,
+    users: str | None = None,
+    items: str | None = None,
+    *,
+    users_mapping: TableMapping | None = None,
+    items_mapping: TableMapping | None = None,
+    report: Report = _quiet,
+) -> tuple[TableReport, ...]:
+    """Describe users or items of a workspace that holds a log already; one transaction.
+
+    Raises
+    ------
+    InputError
+        When nothing is loaded yet, or a file has no id.
+    """
+    plans = make_table_plans(users, items, users_mapping, items_mapping)
+    with open_warehouse(workspace) as database:
+        last = database.query("SELECT load_id, fingerprint FROM loads ORDER BY load_id DESC LIMIT 1").to_pylist()
+        if not last:
+            raise InputError(N_("Load a log first; users and items describe what stands in it."))
+        database.execute("BEGIN")
+        reports = _load_tables(database, workspace, plans)
+        tables = database.query(
+            "SELECT users, items FROM (SELECT sum(hash(u)) users FROM users u), "
+            "(SELECT sum(hash(i)) items FROM items i)"
+        ).to_pylist()
+        advance_head(database, last[0]["load_id"], f"{last[0]['fingerprint']} {tables}", None)
+        database.execute("COMMIT")
+        database.execute("CHECKPOINT")
+    report(message(N_("{n} rows read"), n=f"{sum(done.rows_read for done in reports):,}"))
+    return tuple(reports)
+
+
+def make_table_plans(
+    users: str | None, items: str | None, users_mapping: TableMapping | None, items_mapping: TableMapping | None
+) -> list[TablePlan]:
+    """Return what `load_tables` reads."""
+    from ulm_core.warehouse.plans import named_tables
+
+    return list(
+        named_tables(LoadOptions(users=users, items=items, users_mapping=users_mapping, items_mapping=items_mapping))
+    )
+
+
+@contextmanager
+def frame_source(frame: object, name: str) -> Iterator[FrameSource]:
+    """Turn a pandas frame, an Arrow table or a stream of record batches into a source."""
+    if isinstance(frame, pa.Table | pa.RecordBatchReader):
+        yield FrameSource(frame, name)
+    else:
+        yield FrameSource(pa.Table.from_pandas(frame, preserve_index=False), name)
+
+
+__all__ = [
+    "Columns", "LoadOptions", "LoadReport", "Mode", "Report", "file_fingerprint", "frame_source", "load_bundle",
+    "load_file", "load_log", "load_tables",
+]  # fmt: skip

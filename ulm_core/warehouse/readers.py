@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -66,8 +66,21 @@ class Relation:
 
 
 @contextmanager
-def open_relation(database: Database, source: Source, options: ReadOptions | None = None) -> Iterator[Relation]:
+def open_relation(
+    database: Database, source: Source, options: ReadOptions | None = None, *, rejects: str = "ulm_rejects"
+) -> Iterator[Relation]:
     """Open a source; what it needs (a registered frame, an attached database, a recoded copy) ends with the block.
+
+    Parameters
+    ----------
+    database
+        Where the source is read.
+    source
+        What is read.
+    options
+        How its file is written; what is left out is found out.
+    rejects
+        Table for the lines the CSV reader cannot split.
 
     Raises
     ------
@@ -82,7 +95,9 @@ def open_relation(database: Database, source: Source, options: ReadOptions | Non
         elif isinstance(source, TableSource):
             yield _table(database, source, stack)
         else:
-            yield _file(database, source, options or ReadOptions(), stack)
+            relation = _file(database, source, options or ReadOptions(), stack)
+            named = relation.sql.replace("'ulm_rejects'", literal(rejects))
+            yield replace(relation, sql=named, rejects=relation.rejects and rejects)
 
 
 def _frame(database: Database, source: FrameSource, stack: ExitStack) -> Relation:
@@ -123,9 +138,6 @@ def _table(database: Database, source: TableSource, stack: ExitStack) -> Relatio
     row = min(matching, key=lambda entry: (entry["s"] not in {"public", "main"}, entry["s"]))
     sql = f"ulm_source.{quote(row['s'])}.{quote(row['t'])}"
     return Relation(sql, (), _describe(database, sql, ()), source.name)
-
-
-TABLE_KIND = N_("table")
 
 
 def _file(database: Database, source: FileSource, options: ReadOptions, stack: ExitStack) -> Relation:
@@ -214,8 +226,12 @@ def _lines(kind: str, name: str, path: str, packed: str, head: str) -> Relation:
     lines = [line for line in _whole_lines(head).splitlines() if line.strip()]
     if kind == "xml":
         lines = [line for line in lines if line.lstrip().startswith("<row ")]
-        fields = dict.fromkeys((found for line in lines[:SAMPLE_ROWS] for found in _XML_ATTRIBUTE.findall(line)), "VARCHAR")
-        return Relation(sql, (path,), fields, name, kind="xml", rejects="ulm_rejects", sample=tuple(lines[:SAMPLE_ROWS]))
+        fields = dict.fromkeys(
+            (found for line in lines[:SAMPLE_ROWS] for found in _XML_ATTRIBUTE.findall(line)), "VARCHAR"
+        )
+        return Relation(
+            sql, (path,), fields, name, kind="xml", rejects="ulm_rejects", sample=tuple(lines[:SAMPLE_ROWS])
+        )
     return Relation(
         sql, (path,), _json_fields(lines), name, kind="json", rejects="ulm_rejects", sample=tuple(lines[:SAMPLE_ROWS])
     )
@@ -319,7 +335,9 @@ def _remote(database: Database, source: FileSource, options: ReadOptions) -> Rel
     kind = format_by_name(source.name) if options.format == "auto" else options.format
     try:
         if kind == "parquet":
-            return Relation("read_parquet(?)", (source.path,), _describe(database, "read_parquet(?)", (source.path,)), source.name)
+            return Relation(
+                "read_parquet(?)", (source.path,), _describe(database, "read_parquet(?)", (source.path,)), source.name
+            )
         if kind == "arrow":
             raise InputError(N_("{file}: Arrow files are read from this machine only."), file=source.name)
         packed = packing(source.name)
@@ -330,5 +348,7 @@ def _remote(database: Database, source: FileSource, options: ReadOptions) -> Rel
         raise _unreadable(source.name, error.message.fields.get("reason", error.message)) from error
     text = "\n".join(str(line) for line in lines["line"].to_pylist()) + "\n"
     if kind in {"jsonl", "json", "xml"}:
-        return _lines("jsonl" if kind == "json" and not text.startswith("[") else kind, source.name, source.path, packed, text)
+        return _lines(
+            "jsonl" if kind == "json" and not text.startswith("[") else kind, source.name, source.path, packed, text
+        )
     return _csv(source.name, source.path, packed, find_dialect(text, options, source.name))

@@ -21,6 +21,8 @@ ENCODING = N_("wrong encoding")
 DUPLICATE = N_("exact duplicate")
 RETURNED = N_("return or cancellation")
 STORM = N_("event storm")
+# Rows of a transaction that is not committed have row ids of their own kind, in order all the same.
+PLACE = "rowid - (SELECT min(rowid) FROM staging) + 1"
 OVERLAP = "overlap"  # a marker, no reason: the row is in the warehouse already, nothing is rejected
 
 
@@ -36,7 +38,10 @@ def reasons(rules: CleaningRules) -> tuple[tuple[str, str], ...]:
         (N_("unreadable time"), "time IS NULL"),
         (N_("implausible time"), span),
         (N_("unreadable value"), "value IS NULL AND raw_value IS NOT NULL OR isinf(value) OR isnan(value)"),
-        (N_("unreadable quantity"), "quantity IS NULL AND raw_quantity IS NOT NULL OR isinf(quantity) OR isnan(quantity)"),
+        (
+            N_("unreadable quantity"),
+            "quantity IS NULL AND raw_quantity IS NOT NULL OR isinf(quantity) OR isnan(quantity)",
+        ),
         (N_("impossible value"), f"abs(value) > {float(rules.max_value)!r}"),
         (N_("impossible quantity"), f"abs(quantity) > {float(rules.max_quantity)!r}"),
     )
@@ -180,14 +185,14 @@ def _quantity(fields: Fields, rules: CleaningRules) -> str:
 
 
 def _correct_row_numbers(database: Database, relation: Relation, *, is_counted: bool) -> None:
-    """Number the rows as the file does; lines the reader could not split join as rejected rows.
+    """Count the rows as the file does; lines the reader could not split join as rejected rows.
 
     The temporary table keeps the order of the file, so that a row's place in it is its number: counting while
     reading would read on one thread only.
     """
     if relation.rejects is None:
         if not is_counted:
-            database.execute("UPDATE staging SET row_number = rowid + 1 WHERE reason IS NOT NULL")
+            database.execute(f"UPDATE staging SET row_number = {PLACE} WHERE reason IS NOT NULL")
         return
     shift = 1 if relation.has_header else 0
     database.execute(
@@ -197,7 +202,7 @@ def _correct_row_numbers(database: Database, relation: Relation, *, is_counted: 
                 CASE WHEN bool_or(error_type = 'INVALID ENCODING') THEN '{ENCODING}' ELSE '{BROKEN}' END AS reason
             FROM {relation.rejects} GROUP BY line)"""
     )
-    place = "row_number" if is_counted else "rowid + 1"
+    place = "row_number" if is_counted else PLACE
     if int(str(database.scalar("SELECT count(*) FROM rejected"))):
         database.execute(
             f"""UPDATE staging SET row_number = {place} + (SELECT count(*) FROM rejected WHERE before < {place})
@@ -208,6 +213,6 @@ def _correct_row_numbers(database: Database, relation: Relation, *, is_counted: 
             "false AS is_return FROM rejected"
         )
     elif not is_counted:
-        database.execute("UPDATE staging SET row_number = rowid + 1 WHERE reason IS NOT NULL")
+        database.execute(f"UPDATE staging SET row_number = {PLACE} WHERE reason IS NOT NULL")
     for table in (relation.rejects, "ulm_rejected_scans", "rejected"):
         database.execute(f"DROP TABLE IF EXISTS {table}")
