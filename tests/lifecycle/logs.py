@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 from hypothesis import strategies as st
 
-from ulm_core.lifecycle.periods import DAY_US, HOUR_US, to_us
+from ulm_core.lifecycle.periods import DAY_US, HOUR_US, SECOND_US, to_us
 from ulm_core.timeline.index import TimelineIndex
 from ulm_core.timeline.testing import index_from_events
 from ulm_core.workspace import WorkspaceConfig
@@ -19,6 +19,8 @@ from ulm_core.workspace import WorkspaceConfig
 CONFIG = WorkspaceConfig(conversion_events=("buy",), passive_events=("mail",))
 NEW_YORK = CONFIG.model_copy(update={"timezone": "America/New_York"})
 EVENTS = ("a", "b", "c", "buy", "mail")
+# Property tests need an index an example, which pytest's tmp_path cannot give; removed when the process ends.
+_ROOT = tempfile.TemporaryDirectory(prefix="ulm-lifecycle-")
 # Twelve days before the clocks go forward in New York (2024-03-10).
 RANDOM_START_US = to_us(datetime(2024, 2, 27, tzinfo=ZoneInfo("America/New_York")))
 
@@ -29,7 +31,7 @@ def index_of(rows: Iterable[Row], n_partitions: int = 1) -> TimelineIndex:
     """Return an index over (user, time in us, event[, value]) rows."""
     columns = ["user", "time", "event", "value"]
     frame = pd.DataFrame([(*row, None)[:4] for row in rows], columns=columns).astype({"value": float})
-    return index_from_events(frame, Path(tempfile.mkdtemp(prefix="ulm-test-")), n_partitions)
+    return index_from_events(frame, Path(tempfile.mkdtemp(dir=_ROOT.name)), n_partitions)
 
 
 def days(user: str, *when: float, event: str = "a") -> list[Row]:
@@ -60,6 +62,19 @@ def random_rows(draw: st.DrawFn, max_size: int = 50, n_users: int = 6, hours: in
     row = st.tuples(st.integers(0, n_users - 1), hour, st.sampled_from(EVENTS), st.integers(0, 500))
     rows = draw(st.lists(row, min_size=1, max_size=max_size))
     return [(f"u{user}", RANDOM_START_US + hour * HOUR_US, event, cents / 100) for user, hour, event, cents in rows]
+
+
+@st.composite
+def dense_rows(draw: st.DrawFn, events: str = "abcx", n_users: int = 5, max_size: int = 9) -> list[Row]:
+    """Return random timelines of few events, 0 to 3 seconds apart: ties, repeats and resets abound."""
+    step = st.tuples(st.sampled_from([0, 1, 1, 2, 3]), st.sampled_from(events))
+    rows: list[Row] = [("zz", 0, event) for event in events]
+    for user in range(n_users):
+        now = 0
+        for gap, event in draw(st.lists(step, max_size=max_size)):
+            now += gap * SECOND_US
+            rows.append((f"u{user}", now, event))
+    return rows
 
 
 def timelines(rows: Iterable[Row]) -> dict[str, list[tuple[int, str]]]:

@@ -40,6 +40,53 @@ def _chains(events: Timeline, first: int, steps: Sequence[str], window: int, str
     return found
 
 
+Attempts = list[tuple[int, list[list[int]]]]
+
+
+def _attempts(events: Timeline, steps: Sequence[str], window: int, strict: bool, first_only: bool) -> Attempts:
+    """Return, per instant of a step 1, the times of every chain that starts there."""
+    starts = sorted({t for t, e in events if matches(e, steps[0])})
+    return [
+        (
+            start,
+            [
+                [events[i][0] for i in chain]
+                for first, (t, e) in enumerate(events)
+                if t == start and matches(e, steps[0])
+                for chain in _chains(events, first, steps, window, strict)
+            ],
+        )
+        for start in (starts[:1] if first_only else starts)
+    ]
+
+
+def _is_excluded(
+    events: Timeline,
+    steps: Sequence[str],
+    window: int,
+    strict: bool,
+    attempts: Attempts,
+    exclusion: tuple[str, int, int],
+) -> bool:
+    """Return whether the exclusion lies between its steps in an attempt, before any attempt is complete."""
+    name, after, before = exclusion
+    completed = min((c[-1] for _, chains in attempts for c in chains if len(c) == len(steps)), default=float("inf"))
+    for t in (t for t, e in events if e == name and t < completed):
+        for start, chains in attempts:
+            if not start < t <= start + window:
+                continue
+            if strict:  # only attempts that no other event has reset: their last step is the last thing done
+                last = max(u for u, e in events if u < t and (is_active(e) or e in steps or e == name))
+                had = {len(c) for c in chains if c[-1] == last}
+                has = max((len(c) for c in chains if c[-1] == t), default=0)
+            else:
+                had = {max(len([u for u in c if u < t]) for c in chains)}
+                has = max(len([u for u in c if u <= t]) for c in chains)
+            if had and all(after <= n < before for n in had) and has < before:
+                return True
+    return False
+
+
 def funnel(
     events: Timeline,
     steps: Sequence[str],
@@ -51,26 +98,10 @@ def funnel(
     """Return the level (-1: dropped) and the step times of the attempt that counts."""
     if order == "any":
         return _any_order(events, steps, window, first_only)
-    starts = sorted({t for t, e in events if matches(e, steps[0])})
-    attempts = []
-    for start in starts[:1] if first_only else starts:
-        chains = [
-            [events[i][0] for i in chain]
-            for first, (t, e) in enumerate(events)
-            if t == start and matches(e, steps[0])
-            for chain in _chains(events, first, steps, window, order == "strict")
-        ]
-        attempts.append((start, chains))
-    completed = min((c[-1] for _, chains in attempts for c in chains if len(c) == len(steps)), default=None)
+    attempts = _attempts(events, steps, window, order == "strict", first_only)
     for name, after, before in exclusions:
-        for t, e in events:
-            if e != name or (completed is not None and t >= completed):
-                continue
-            for start, chains in attempts:
-                had = max((len([x for x in c if x < t]) for c in chains), default=0)
-                has = max((len([x for x in c if x <= t]) for c in chains), default=0)
-                if t <= start + window and had >= after and has < before:
-                    return -1, []
+        if _is_excluded(events, steps, window, order == "strict", attempts, (name, after, before)):
+            return -1, []
     best: list[int] = []
     for _, chains in attempts:
         longest = max(len(chain) for chain in chains)

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.lifecycle import oracle
-from tests.lifecycle.logs import CONFIG, RANDOM_START_US, index_of, random_rows, timelines, word
+from tests.lifecycle.logs import CONFIG, RANDOM_START_US, dense_rows, index_of, random_rows, timelines, word
 from ulm_core.errors import InputError, NotFoundError
 from ulm_core.lifecycle.funnel import Exclusion, Funnel, FunnelSpec, compute_funnel
 from ulm_core.lifecycle.periods import DAY_US, SECOND_US
@@ -89,6 +89,12 @@ class TestTies:
     )
     def test_events_at_the_same_instant_are_taken_in_the_order_that_favours_conversion(self, events, steps, reached):
         assert level(events, steps) == reached
+
+    def test_a_tie_leaves_the_latest_attempt_ahead(self):
+        # a 0, b 1, a 3, b and c 4, d 8: only the attempt from the second a has d within 5 seconds.
+        index = index_of(word("u", "ab.a(bc)...d"))
+        spec = FunnelSpec(steps=tuple("abcd"), window_seconds=5)
+        assert compute_funnel(index, CONFIG, spec).levels.tolist() == [4]
 
     def test_zero_second_gaps_are_left_out_of_the_times(self):
         index = index_of([*word("u", "(ab)"), *word("v", "a..b"), *word("w", "a....b")])
@@ -192,6 +198,15 @@ class TestExclusions:
         fields = {"exclusions": (Exclusion(event="x", after_step=2, before_step=3),)}
         assert level("axbc", "abc", **fields) == 3
         assert level("abxc", "abc", **fields) == -1
+        fields = {"exclusions": (Exclusion(event="x", after_step=1, before_step=2),)}
+        assert level("abxc", "abc", **fields) == 3
+
+    def test_in_strict_order_too(self):
+        fields = {"exclusions": (Exclusion(event="x", after_step=1, before_step=2),), "order": "strict"}
+        assert level("axb", "ab", **fields) == -1
+        assert level("acxb", "ab", **fields) == 1  # c had reset the attempt already
+        assert level("a(xb)c", "abc", **fields) == 3
+        assert level("a(xc)ab", "ab", **fields) == -1
 
     def test_it_must_name_two_steps_of_the_funnel(self):
         with pytest.raises(InputError, match="between two steps"):
@@ -280,18 +295,35 @@ def test_equals_the_oracle_that_enumerates_attempts(rows, steps, order, hours, f
     ] == [times for level, times in expected if level > 0]
 
 
-@settings(max_examples=150, deadline=None)
-@given(SHORT, STEPS, st.sampled_from(["b", "buy", "mail"]), st.data())
-def test_exclusions_equal_the_oracle(rows, steps, name, data):
+DENSE_STEPS = st.lists(st.sampled_from("aabbc*"), min_size=2, max_size=4)
+ORDERS = st.sampled_from(["ordered", "strict", "any"])
+
+
+@settings(max_examples=200, deadline=None)
+@given(dense_rows(), DENSE_STEPS, ORDERS, st.integers(1, 8), st.booleans())
+def test_equals_the_oracle_where_repeats_and_resets_abound(rows, steps, order, window, first_only):
+    entry = "first" if first_only else "any"
+    spec = FunnelSpec(steps=tuple(steps), order=order, window_seconds=window, entry=entry)
+    funnel = compute_funnel(index_of(rows), CONFIG, spec)
+    expected = [oracle.funnel(t, steps, window * SECOND_US, order, first_only) for t in timelines(rows).values()]
+    assert funnel.levels.tolist() == [level for level, _ in expected]
+    assert [
+        funnel.times_us[row, : funnel.levels[user]].tolist() for row, user in enumerate(funnel.entrants.tolist())
+    ] == [times for level, times in expected if level > 0]
+
+
+@settings(max_examples=400, deadline=None)
+@given(dense_rows(), DENSE_STEPS, st.sampled_from(["ordered", "strict"]), st.integers(2, 9), st.data())
+def test_exclusions_equal_the_oracle(rows, steps, order, window, data):
     after = data.draw(st.integers(1, len(steps) - 1))
     before = data.draw(st.integers(after + 1, len(steps)))
-    rows = [*rows, *(("zz", RANDOM_START_US, event) for event in ("a", "b", "c", "mail", "buy"))]
+    name = data.draw(st.sampled_from("xxb"))
     exclusion = Exclusion(event=name, after_step=after, before_step=before)
-    spec = FunnelSpec(steps=tuple(steps), window_seconds=4 * 3600, exclusions=(exclusion,))
+    spec = FunnelSpec(steps=tuple(steps), order=order, window_seconds=window, exclusions=(exclusion,))
     funnel = compute_funnel(index_of(rows), CONFIG, spec)
-    window = 4 * 3600 * SECOND_US
     expected = [
-        oracle.funnel(t, steps, window, exclusions=[(name, after, before)])[0] for t in timelines(rows).values()
+        oracle.funnel(t, steps, window * SECOND_US, order, exclusions=[(name, after, before)])[0]
+        for t in timelines(rows).values()
     ]
     assert funnel.levels.tolist() == expected
 

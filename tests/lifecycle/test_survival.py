@@ -61,6 +61,10 @@ class TestCommonOrigin:
         assert np.isnan(survival.days[:2]).all()
         assert survival.curves == ()
 
+    def test_a_user_silent_for_exactly_the_horizon_at_the_origin_churns_on_day_0(self):
+        survival = curve_of([40], origin_us=50 * DAY_US)
+        assert (survival.days[0], bool(survival.has_churned[0])) == (0, True)
+
     def test_by_stage_needs_an_origin(self):
         with pytest.raises(InputError, match="date"):
             curve_of([0], by="stage")

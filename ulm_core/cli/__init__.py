@@ -14,7 +14,7 @@ import sys
 
 import typer
 
-from ulm_core.cli import analyses, data, simulate, studio
+from ulm_core.cli import analyses, data, models, simulate, studio
 from ulm_core.errors import UlmError
 
 app = typer.Typer(
@@ -24,7 +24,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for room in (data, simulate, analyses, studio):
+for room in (data, simulate, analyses, models, studio):
     room.register(app)
 
 EXIT_USER_ERROR = 2

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
 import typer
 
 from ulm_core.cli.common import JsonOption, WorkspaceOption, emit, open_workspace, table_lines
@@ -16,7 +17,7 @@ from ulm_core.lifecycle.funnel import Exclusion, FunnelSpec, compute_funnel
 from ulm_core.lifecycle.parsing import parse_duration, parse_range, parse_time
 from ulm_core.lifecycle.periods import make_periods, to_datetime
 from ulm_core.lifecycle.results import Result
-from ulm_core.lifecycle.retention import RetentionSpec, compute_retention
+from ulm_core.lifecycle.retention import Retention, RetentionSpec, compute_retention
 from ulm_core.lifecycle.rules import workspace_rules
 from ulm_core.lifecycle.stages import StageMixSpec, compute_stage_mix, stages_at
 from ulm_core.lifecycle.survival import SurvivalSpec, compute_survival
@@ -206,7 +207,8 @@ def retention(
         mode=mode,
         min_occurrences=min_occurrences,
     )
-    _answer(compute_retention(log.index, log.config, spec), as_json)
+    result = compute_retention(log.index, log.config, spec)
+    emit(result.to_json(), as_json, _triangle(result))
 
 
 def survival(
@@ -239,6 +241,17 @@ def survival(
     if result.test is not None:
         lines += ["", f"log-rank: p = {result.test.p_value:.3g}"]
     emit(result.to_json(), as_json, lines)
+
+
+def _triangle(result: Retention) -> list[str]:
+    """Return cohorts as rows, lags as columns; the mean row is weighted by cohort size."""
+    n = len(result.periods)
+    rates = np.vstack([result.rates, result.mean])
+    labels = [*result.periods.iso_labels(), "mean"]
+    sizes = [f"{size:,}" for size in (*result.sizes.tolist(), result.sizes.sum())]
+    cells = [["" if np.isnan(rate) else f"{100 * rate:.1f}%" for rate in row] for row in rates]
+    rows = [[label, size, *row] for label, size, row in zip(labels, sizes, cells, strict=True)]
+    return table_lines(["cohort", "users", *(str(lag) for lag in range(n))], rows)
 
 
 def _answer(result: Result, as_json: bool, extra: dict[str, Any] | None = None) -> None:

@@ -16,6 +16,7 @@ from ulm_core.lifecycle.funnel_plan import NEVER, fills_step, furthest_step, tie
 
 ORDERED, STRICT, ANY_ORDER = range(3)
 DROPPED = -1
+FOREVER = 2**62
 
 
 @njit(cache=True, nogil=True)
@@ -152,10 +153,13 @@ def _strict_excluded(event: Any, i: int, j: int, before: int, after: int, plan: 
 
 
 @njit(cache=True, nogil=True)
-def _strict_attempt(time: Any, event: Any, i: int, plan: Any, have: Any, used: Any, ties: Any, levels: Any) -> int:
-    """Follow the attempt opened in the tie at i: its ties and the steps it can be at after each; -1: excluded.
+def _strict_attempt(
+    time: Any, event: Any, i: int, plan: Any, have: Any, used: Any, ties: Any, levels: Any
+) -> tuple[int, Any]:
+    """Follow the attempt opened in the tie at i; return how many ties it went on, and when an exclusion hit it.
 
-    `ties[d]`, `levels[d]`: position of the d-th tie, bit set of steps after it; the last set is 0 unless complete.
+    `ties[d]`, `levels[d]`: position of the d-th tie, bit set of steps the attempt can be at after it; the
+    last set is 0 unless complete. Without an exclusion the time is `FOREVER`.
     """
     complete = np.int64(1) << (len(plan.step_slot) - 1)
     opened_at = time[i]
@@ -173,8 +177,8 @@ def _strict_attempt(time: Any, event: Any, i: int, plan: Any, have: Any, used: A
         ties[depth] = i
         levels[depth] = _strict_levels(levels[depth - 1], have, n_any, plan, used)
         if _strict_excluded(event, i, j, levels[depth - 1], levels[depth], plan):
-            return DROPPED
-    return depth
+            return depth, time[i]
+    return depth, np.int64(FOREVER)
 
 
 @njit(cache=True, nogil=True)
@@ -212,20 +216,23 @@ def walk_strict(time: Any, event: Any, plan: Any, have: Any, used: Any, ties: An
     """Walk one user, any other event resets the attempt (not within a tie)."""
     n_steps = len(plan.step_slot)
     level, i = 0, _next_tie(time, event, 0, plan)
-    while i < len(time) and level < n_steps:
+    completed_at = excluded_at = np.int64(FOREVER)
+    # Attempts opened after a completion do not matter; those opened before may still be hit by an exclusion.
+    while i < len(time) and time[i] < completed_at:
         j, n_any = tie_end(time, event, i, plan, have)
         if furthest_step(-1, have, n_any, plan, used) >= 0:
-            depth = _strict_attempt(time, event, i, plan, have, used, ties, levels)
-            if depth == DROPPED:
-                return DROPPED
+            depth, hit_at = _strict_attempt(time, event, i, plan, have, used, ties, levels)
+            excluded_at = min(excluded_at, hit_at)
             last, d = _highest(levels, depth)
+            if last + 1 == n_steps:
+                completed_at = min(completed_at, time[ties[d]])
             if last + 1 > level:
                 level = last + 1
                 _strict_times(time, event, last, d, plan, have, used, ties, levels, out)
             if plan.is_first_only:
                 break
         i = _next_tie(time, event, j, plan)
-    return level
+    return DROPPED if excluded_at < completed_at else level
 
 
 @njit(cache=True, nogil=True)

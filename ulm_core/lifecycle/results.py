@@ -89,8 +89,9 @@ class RangeSpec(Spec):
     def periods(self, index: TimelineIndex, config: WorkspaceConfig, interval: Interval) -> Periods:
         """Return the range cut into calendar periods of the workspace's time zone."""
         first, end = self.bounds(index)
+        if self.from_us is None:  # a campaign sent before the log begins must not open empty periods
+            first = min(max(first, index.active_span(config)[0]), end - 1)
         return make_periods(first, end, interval, config.timezone, config.week_start, index.manifest.last_us)
-
 
     def log_start(self, index: TimelineIndex, config: WorkspaceConfig) -> int:
         """Return the local midnight (UTC us) of the day on which the log begins."""

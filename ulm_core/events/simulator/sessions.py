@@ -51,7 +51,7 @@ def _viewed_item(walk: Any, world: Any, person: Any, category: int) -> int:
     cluster = int(person.cluster)
     if uniform(stream) >= rates.taste_strength:
         cluster = below(stream, rates.clusters)
-    return pick_item(world, stream, cluster, category, state.clock)
+    return int(pick_item(world, stream, cluster, category, state.clock))
 
 
 @njit(cache=True, nogil=True)

@@ -43,7 +43,8 @@ def philox(c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> Any:
 @njit(cache=True, nogil=True)
 def _unit(high: Any, low: Any) -> float:
     """Return a double in (0, 1), never its ends, from two words."""
-    return (float(high >> _SHIFT_HIGH) * 67108864.0 + float(low >> _SHIFT_LOW) + 0.5) / 9007199254740992.0
+    bits = float(high >> _SHIFT_HIGH) * 67108864.0 + float(low >> _SHIFT_LOW)
+    return (bits + 0.5) / 9007199254740992.0
 
 
 @njit(cache=True, nogil=True)
@@ -67,7 +68,7 @@ def uniform(stream: Any) -> float:
     stream.counter += _ONE
     stream.spare = _unit(c, d)
     stream.has_spare = 1
-    return _unit(a, b)
+    return float(_unit(a, b))
 
 
 @njit(cache=True, nogil=True)

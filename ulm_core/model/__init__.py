@@ -1,0 +1,1 @@
+"""The model: item text, user towers, stage conditioning, heads and losses."""

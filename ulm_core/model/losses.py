@@ -1,0 +1,60 @@
+"""What training minimises: ``alpha * churn + beta * recommendation``. Derived in docs/model.md."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ulm_core.model.names import RecommendationLoss
+
+
+def bernoulli_loss(logits: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Return the negative log-likelihood of "buys item i within the horizon", in nats per purchase.
+
+    ``-(sum_ui y log p + (1 - y) log(1 - p)) / sum_ui y`` with ``p = sigmoid(logits)``; every item of the
+    catalogue counts, so no negative is sampled.
+
+    Parameters
+    ----------
+    logits
+        float[n, n_items].
+    rows, columns
+        int64[n_targets], the pairs with y = 1, each at most once.
+    """
+    # softplus(z) - y z is the Bernoulli loss; the positives are few, so they are subtracted sparsely.
+    total = functional.softplus(logits).sum() - logits[rows, columns].sum()
+    return total / max(len(rows), 1)
+
+
+def softmax_loss(logits: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Return the mean over users of ``-mean_{i bought} log softmax(logits)_i``, in nats.
+
+    Users without a target do not count. Parameters as in `bernoulli_loss`.
+    """
+    counts = torch.bincount(rows, minlength=len(logits)).to(logits.dtype)
+    chosen = torch.log_softmax(logits, dim=1)[rows, columns] / counts[rows]
+    return -chosen.sum() / (counts > 0).sum().clamp(min=1)
+
+
+def recommendation_loss(kind: RecommendationLoss, logits: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Return the loss called `kind`."""
+    loss = bernoulli_loss if kind == "bernoulli" else softmax_loss
+    return loss(logits.float(), rows, columns)
+
+
+def churn_loss(logits: Tensor, labels: Tensor, known: Tensor) -> Tensor:
+    """Return the mean Bernoulli loss over rows whose outcome is known, 0 when there is none, in nats.
+
+    Parameters
+    ----------
+    logits
+        float[n].
+    labels
+        float[n], 1 = churned; ignored where not known.
+    known
+        bool[n], false where the outcome is censored or the user was not at risk.
+    """
+    each = functional.binary_cross_entropy_with_logits(logits.float(), labels, reduction="none")
+    weight = known.to(each.dtype)
+    return (each * weight).sum() / weight.sum().clamp(min=1)

@@ -1,0 +1,1 @@
+"""Training: batches, fine-tuning, evaluation, runs and their registry."""

@@ -1,0 +1,176 @@
+"""Fine-tuning runs: their records, and which one is promoted.
+
+A run is a folder ``runs/<id>/`` with ``run.json`` and ``model/``. Pages read these files; MLflow (its own
+database, see `ulm_core.training.tracking`) gets the same numbers, and takes seconds to import, which
+is why nothing here needs it (ADR 0007).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from ulm_core.errors import InputError, NotFoundError
+from ulm_core.messages import N_, Message, message
+from ulm_core.training.config import FineTuneConfig
+from ulm_core.workspace import Workspace, write_atomically
+
+RunState = Literal["running", "finished", "killed", "failed"]
+Verdict = Literal["better", "not distinguishable", "worse", "unknown"]
+
+VERDICTS: dict[str, str] = {
+    "better": N_("Beats the best baseline ({baseline}) by {mean:+.3f} NDCG@10 [{low:+.3f}, {high:+.3f}]."),
+    "not distinguishable": N_(
+        "Cannot be told from the best baseline ({baseline}): {mean:+.3f} NDCG@10 [{low:+.3f}, {high:+.3f}]."
+    ),
+    "worse": N_("Worse than the best baseline ({baseline}) by {mean:+.3f} NDCG@10 [{low:+.3f}, {high:+.3f}]."),
+    "unknown": N_("Was not compared with the baselines."),
+}
+
+
+class Comparison(BaseModel):
+    """NDCG@10 of a run minus that of the best baseline, over the same users, with a 95% interval."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    baseline: str
+    mean: float
+    low: float
+    high: float
+
+    @property
+    def verdict(self) -> Verdict:
+        """Say honestly what the interval allows."""
+        if self.low > 0:
+            return "better"
+        return "worse" if self.high < 0 else "not distinguishable"
+
+
+class RunRecord(BaseModel):
+    """Everything a page says about a run.
+
+    Attributes
+    ----------
+    run_id, name, state, started_at, ended_at, error
+        Identity and fate; times in UTC.
+    config
+        The settings, whole.
+    data_version, data_from, data_cut, data_until
+        Published version; first purchase, test cut and last event.
+    churn_days
+        The churn horizon used.
+    metrics, baselines
+        Test metrics of the run and of each baseline, same users, items and cut.
+    stages, baseline_stages
+        Test metrics per lifecycle stage at the cut: of the run, and of the best baseline.
+    comparison
+        Against the best baseline.
+    curve
+        Losses and validation metrics by step.
+    best_step, seconds, n_parameters
+        Step of the best validation; wall seconds by part; trained parameters.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    run_id: str
+    name: str
+    state: RunState
+    started_at: datetime
+    ended_at: datetime | None = None
+    error: str | None = None
+    config: FineTuneConfig
+    data_version: str = ""
+    data_from: datetime | None = None
+    data_cut: datetime | None = None
+    data_until: datetime | None = None
+    churn_days: int = 0
+    metrics: dict[str, float] = {}
+    baselines: dict[str, dict[str, float]] = {}
+    stages: dict[str, dict[str, float]] = {}
+    baseline_stages: dict[str, dict[str, float]] = {}
+    comparison: Comparison | None = None
+    curve: list[dict[str, float]] = []
+    best_step: int = 0
+    seconds: dict[str, float] = {}
+    n_parameters: int = 0
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether the run beats the best baseline on NDCG@10."""
+        return self.comparison.verdict if self.comparison else "unknown"
+
+    @property
+    def verdict_message(self) -> Message:
+        """The verdict as a sentence."""
+        if self.comparison is None:
+            return message(VERDICTS["unknown"])
+        return message(VERDICTS[self.verdict], **self.comparison.model_dump())
+
+
+class RunStore:
+    """The runs of a workspace."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._pointer = workspace.runs_dir / "PROMOTED"
+
+    def list(self) -> list[RunRecord]:
+        """Return the runs, newest first; folders without a readable record are passed over."""
+        records = [self._read(path.name) for path in self._workspace.runs_dir.glob("*/") if path.is_dir()]
+        found = [record for record in records if record is not None]
+        return sorted(found, key=lambda record: (record.started_at, record.run_id), reverse=True)
+
+    def get(self, run_id: str) -> RunRecord:
+        """Return one run; raises NotFoundError with near matches."""
+        record = self._read(run_id)
+        if record is None:
+            raise NotFoundError.for_name("run", run_id, [known.run_id for known in self.list()])
+        return record
+
+    def save(self, record: RunRecord) -> RunRecord:
+        """Write a record atomically and return it."""
+        directory = self._workspace.runs_dir / record.run_id
+        directory.mkdir(parents=True, exist_ok=True)
+        write_atomically(directory / "run.json", record.model_dump_json(indent=1))
+        return record
+
+    def promote(self, run_id: str) -> RunRecord:
+        """Make a run the one that recommends; mirrored as the alias “promoted” in MLflow's registry.
+
+        Raises
+        ------
+        InputError
+            When the run left no model.
+        """
+        record = self.get(run_id)
+        if not (self._workspace.runs_dir / run_id / "model" / "model.json").exists():
+            raise InputError(N_("Run {run} did not finish, so there is no model to promote."), run=run_id)
+        write_atomically(self._pointer, run_id)
+        from ulm_core.training.tracking import mirror_promotion
+
+        mirror_promotion(self._workspace, record)
+        return record
+
+    def promoted(self) -> RunRecord | None:
+        """Return the promoted run, or None before one was chosen."""
+        try:
+            return self._read(self._pointer.read_text(encoding="utf-8").strip())
+        except FileNotFoundError:
+            return None
+
+    def _read(self, run_id: str) -> RunRecord | None:
+        path = self._workspace.runs_dir / run_id / "run.json"
+        try:
+            return RunRecord.model_validate_json(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+
+
+def new_run_id(now: datetime | None = None) -> str:
+    """Return an id that sorts by time: ``20261124-134500-a1b2``."""
+    import secrets
+
+    return f"{now or datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
