@@ -12,6 +12,7 @@ from ulm_core.lifecycle.activity import ActivitySpec, compute_activity
 from ulm_core.lifecycle.funnel import FunnelSpec, compute_funnel
 from ulm_core.timeline.index import TimelineIndex
 from ulm_core.warehouse.database import Database
+from ulm_core.warehouse.snapshot import files_of
 
 WINDOW_DAYS = 14
 
@@ -44,7 +45,7 @@ def main() -> None:
     database = Database.in_memory()
     database.execute(
         "CREATE TABLE log AS SELECT user_id, time, event FROM read_parquet(?) ORDER BY user_id, time",
-        [str(workspace.version_dir() / "events.parquet")],
+        [str(files_of(workspace.version_dir(), "events"))],
     )
     funnel = FunnelSpec(steps=("campaign received", "purchase"), window_seconds=WINDOW_DAYS * 86_400)
     activity = ActivitySpec(interval="week")

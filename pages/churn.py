@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import math
 from datetime import date, timedelta
+from functools import partial
 
 import pandas as pd
 import streamlit as st
 
-from pages.parts import fmt, navigation, url
-from pages.parts.cards import Kpi, Table, card, chart, download, kpi
+from pages.parts import fmt, leaving, url
+from pages.parts.cards import Kpi, Table, card, chart, kpi
 from pages.parts.charts import survival as charts
-from pages.parts.charts.stages import stage_label
 from pages.parts.frame import View, begin_page
 from pages.parts.i18n import N_, _, term, text
 from pages.parts.palette import STAGE_ORDER
 from pages.parts.states import TOO_FEW_USERS, draw_nothing
 from pages.parts.users_list import list_button
-from ulm_core.lifecycle.at_risk import AtRiskSpec, compute_at_risk
 from ulm_core.lifecycle.filters import attribute_labels
 from ulm_core.lifecycle.survival import Survival, SurvivalSpec, compute_survival
 from ulm_core.warehouse.reports import attribute_values
@@ -86,7 +85,7 @@ def draw_kpis(survival: Survival) -> None:
     n_users = sum(curve.n_users for curve in survival.curves)
     n_churned = sum(curve.n_churned for curve in survival.curves)
     test = survival.test
-    with st.grid(4, min_column_width=190, gap="small"):
+    with st.grid(4, min_column_width=150, gap="small"):
         kpi(Kpi(_("Users observed"), fmt.number(n_users), _("Users at risk of churning at time 0.")))
         kpi(Kpi(_("Churned"), fmt.number(n_churned), text(survival.sentence())))
         kpi(
@@ -197,63 +196,9 @@ def draw_curves(view: View, survival: Survival, origin_text: str) -> None:
                     n,
                     _("Churned: {group}").format(group=term(name)),
                     f"churned_{name}",
-                    lambda name=name: survival.users((name, "churned", math.inf)),
+                    partial(survival.users, (name, "churned", math.inf)),
                     label=_("{n} churned · {group}").format(n=fmt.number(n), group=term(name)),
                 )
-
-
-def draw_at_risk(view: View) -> None:
-    stage = st.session_state.get("at_risk_stage", "at risk")
-    result = view.ask(compute_at_risk, AtRiskSpec(stage=stage))
-    frame = result.to_pandas()
-    with card(
-        _("Who is about to leave"),
-        how=_(
-            "Users in the chosen stage just after the last event, the most valuable first. Silence is counted from "
-            "the last activity. “Before” is the stage right after it."
-        ),
-    ):
-        st.segmented_control(
-            _("Stage"),
-            ["at risk", "churned"],
-            default="at risk",
-            format_func=term,
-            required=True,
-            key="at_risk_stage",
-            label_visibility="collapsed",
-        )
-        if frame.empty:
-            draw_nothing(_("Nobody is in this stage."))
-            return
-        alt = _("{n} users, worth {value} so far.").format(
-            n=fmt.number(len(frame)), value=fmt.money(frame["value"].sum(), view.data.config.currency, short=True)
-        )
-        st.caption(alt + " " + _("Select a row to open the user."))
-        shown = frame.head(SHOWN).assign(
-            previous_stage=[stage_label(str(name)) if name else fmt.MISSING for name in frame["previous_stage"][:SHOWN]]
-        )
-        state = st.dataframe(
-            shown,
-            hide_index=True,
-            on_select="rerun",
-            selection_mode="single-row",
-            key="at_risk",
-            alt=alt,
-            height=420,
-            column_config={
-                "user_id": st.column_config.TextColumn(_("User")),
-                "days_since_last": st.column_config.NumberColumn(_("Silent for (days)"), format="%.0f"),
-                "active_days": st.column_config.NumberColumn(_("Active days"), format="localized"),
-                "conversions": st.column_config.NumberColumn(_("Conversions"), format="localized"),
-                "value": st.column_config.ProgressColumn(
-                    _("Value so far"), format="localized", min_value=0, max_value=float(frame["value"].max() or 1)
-                ),
-                "previous_stage": st.column_config.TextColumn(_("Before")),
-            },
-        )
-        download(frame, f"{stage.replace(' ', '-')}-users", key="csv_at_risk")
-        if state.selection.rows:
-            navigation.go("user", user=str(frame.iloc[state.selection.rows[0]]["user_id"]))
 
 
 with begin_page("churn", controls=CONTROLS) as view:
@@ -262,4 +207,4 @@ with begin_page("churn", controls=CONTROLS) as view:
     draw_kpis(survival)
     since = _("days since {day}").format(day=fmt.day(origin)) if group == "stage" else _("days since first seen")
     draw_curves(view, survival, since)
-    draw_at_risk(view)
+    leaving.draw(view)

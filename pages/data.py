@@ -16,7 +16,7 @@ from ulm_core.warehouse.reports import quarantine_rows
 
 def draw_kpis(data: Data) -> None:
     summary = data.summary
-    with st.grid(4, min_column_width=200, gap="small"):
+    with st.grid(4, min_column_width=150, gap="small"):
         kpi(
             Kpi(
                 _("Events"),
@@ -168,7 +168,7 @@ def draw_history(data: Data) -> None:
 
 
 with begin_admin_page("data") as data:
-    jobs.draw_running_loads()
+    jobs.draw_running_loads(remember_failure=True)
     if data is not None:
         draw_kpis(data)
         left, right = st.columns([3, 2], gap="medium")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import pandas as pd
 import streamlit as st
@@ -122,7 +123,7 @@ def draw_kpis(funnel: Funnel) -> None:
     users = funnel.counts.tolist()
     drop = charts.largest_drop(users)
     total = funnel.seconds(1, len(users))
-    with st.grid(4, min_column_width=190, gap="small"):
+    with st.grid(4, min_column_width=150, gap="small"):
         kpi(Kpi(_("Entered"), fmt.number(users[0]), _("Users who did the first step in the period.")))
         kpi(Kpi(_("Completed"), fmt.number(users[-1]), _("Users whose furthest attempt reached the last step.")))
         rate = funnel.conversions[-1] if users[0] >= TOO_FEW_USERS else None
@@ -155,37 +156,28 @@ def table(funnel: Funnel) -> pd.DataFrame:
     )
 
 
-def draw_people(view: View, funnel: Funnel) -> None:
-    """Two buttons a step: who got here, who was lost on the way here."""
-    frame = funnel.to_pandas()
-    columns = st.columns(len(frame))
-    for column, row in zip(columns, frame.itertuples(), strict=True):
-        step = int(row.step)
-        name = term(str(row.event))
-        with column:
-            list_button(
-                view.data,
-                int(row.users),
-                _("Reached step {n}: {event}").format(n=step, event=name),
-                f"reached_{step}",
-                lambda step=step: funnel.users((step, "converted")),
-            )
-            if step > 1:
-                if st.button(
-                    _("{n} lost").format(n=fmt.number(row.dropped)),
-                    key=f"lost_{step}",
-                    type="tertiary",
-                    icon=":material/person_off:",
-                    disabled=row.dropped == 0,
-                ):
-                    open_list(
-                        view.data,
-                        funnel.users((step, "dropped")),
-                        _("Lost before step {n}: {event}").format(n=step, event=name),
-                        f"lost_{step}",
-                    )
-                if not math.isnan(row.median_seconds):
-                    st.caption(_("median {time}").format(time=fmt.duration(row.median_seconds)))
+def draw_step(view: View, funnel: Funnel, step: int) -> None:
+    """Draw who got to a step, and who was lost on the way to it, each a click from the list."""
+    users = funnel.counts.tolist()
+    name = term(funnel.spec.steps[step - 1])
+    st.caption(f"{step}. {name}")
+    reached = _("Reached step {n}: {event}").format(n=step, event=name)
+    list_button(view.data, users[step - 1], reached, f"reached_{step}", partial(funnel.users, (step, "converted")))
+    if step == 1:
+        return
+    lost = users[step - 2] - users[step - 1]
+    list_button(
+        view.data,
+        lost,
+        _("Lost before step {n}: {event}").format(n=step, event=name),
+        f"lost_{step}",
+        partial(funnel.users, (step, "dropped")),
+        label=_("{n} lost").format(n=fmt.number(lost)),
+        icon=":material/person_off:",
+    )
+    median = funnel.median_seconds[step - 1]
+    if not math.isnan(median):
+        st.caption(_("median {time}").format(time=fmt.duration(median)))
 
 
 def draw_funnel(view: View, funnel: Funnel) -> None:
@@ -206,14 +198,16 @@ def draw_funnel(view: View, funnel: Funnel) -> None:
             n=fmt.number(funnel.counts[-1]), all=fmt.number(funnel.counts[0]), share=fmt.percent(funnel.conversions[-1])
         )
         state = chart(charts.funnel_bars(frame), alt=alt, key="funnel", clickable=True, caption=False)
-        draw_people(view, funnel)
+        for step, column in enumerate(st.columns(len(funnel.counts)), start=1):
+            with column:
+                draw_step(view, funnel, step)
         st.caption(alt)
         draw_table(Table(table(funnel), f"funnel_{view.filters.slug}"), alt=alt, key="funnel")
         point = clicked(state, "funnel")
         if point:
             step = int(str(point[0])) + 1
-            side = "converted" if point[1] == "users" else "dropped"
-            open_list(view.data, funnel.users((step, side)), _("Step {n}").format(n=step), f"{side}_{step}")
+            codes = funnel.users((step, "converted" if point[1] == "users" else "dropped"))
+            open_list(view.data, codes, _("Step {n}").format(n=step), f"{point[1]}_{step}")
 
 
 with begin_page("funnel", controls=CONTROLS) as view:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
+from functools import partial
 
-import pandas as pd
 import streamlit as st
 
-from pages.parts import fmt
+from pages.parts import fmt, moves
 from pages.parts.cards import Table, card, chart, clicked
 from pages.parts.charts import stages as charts
 from pages.parts.frame import View, begin_page
@@ -17,7 +17,6 @@ from pages.parts.users_list import list_button, open_list, stage_title
 from ulm_core.lifecycle.activity import Activity, ActivitySpec, compute_activity
 from ulm_core.lifecycle.horizon import learn_churn_horizon
 from ulm_core.lifecycle.stages import StageMix, StageMixSpec, compute_stage_mix
-from ulm_core.lifecycle.transitions import TransitionMatrix, TransitionSpec, compute_transitions
 
 CONTROLS = ("period", "interval", "stage", "segment")
 MATRIX_DAYS = 56
@@ -149,94 +148,6 @@ def draw_activity(view: View) -> None:
             open_list(view.data, activity.users((period, status)), title, f"{status}-{period}")
 
 
-def transitions_between(view: View, before: date, after: date) -> TransitionMatrix:
-    spec = TransitionSpec(from_us=view.day_us(before), to_us=view.day_us(after + timedelta(days=1)))
-    return view.ask(compute_transitions, spec)
-
-
-def matrix_frame(matrix: TransitionMatrix) -> pd.DataFrame:
-    """Users by stage before (rows) and after (columns), empty rows and columns left out."""
-    frame = pd.DataFrame(matrix.counts, index=list(matrix.sources), columns=list(matrix.stages))
-    order = [stage for stage in (*STAGE_ORDER, *frame.index) if stage in frame.index]
-    frame = frame.loc[list(dict.fromkeys(order))]
-    columns = [stage for stage in STAGE_ORDER if stage in frame] + [s for s in frame if s not in STAGE_ORDER]
-    frame = frame[columns]
-    return frame.loc[frame.sum(axis=1) > 0, frame.sum(axis=0) > 0]
-
-
-def biggest_move(frame: pd.DataFrame) -> str:
-    """Return the takeaway: the largest move between two different stages."""
-    moves = frame.stack()
-    moves = moves[[before != after for before, after in moves.index]]
-    if moves.empty or not moves.max():
-        return _("Nobody changed stage between these two days.")
-    (before, after), users = moves.idxmax(), int(moves.max())
-    return _("The largest move: {n} users went from “{before}” to “{after}”.").format(
-        n=fmt.number(users), before=term(before), after=term(after)
-    )
-
-
-def draw_transitions(view: View) -> None:
-    filters = view.filters
-    start = max(filters.start, filters.end - timedelta(days=MATRIX_DAYS))
-    with card(
-        _("Moves between stages"),
-        how=_(
-            "The stage of every user at the end of the two days chosen; a ribbon or cell counts the users who were in "
-            "the first stage then and are in the second one now. “Not yet seen” are users whose first activity came in "
-            "between. Shares are of the row."
-        ),
-    ):
-        with st.container(horizontal=True, vertical_alignment="bottom"):
-            before = st.date_input(
-                _("From"),
-                value=start,
-                min_value=filters.start,
-                max_value=filters.end,
-                format="YYYY-MM-DD",
-                key="moves_from",
-                width=160,
-            )
-            after = st.date_input(
-                _("To"),
-                value=filters.end,
-                min_value=filters.start,
-                max_value=filters.end,
-                format="YYYY-MM-DD",
-                key="moves_to",
-                width=160,
-            )
-            shape = st.segmented_control(
-                _("Shown as"),
-                ["flow", "matrix"],
-                default="flow",
-                required=True,
-                format_func=lambda s: _("Flow") if s == "flow" else _("Matrix"),
-                key="moves_shape",
-            )
-        matrix = transitions_between(view, before, after)
-        frame = matrix_frame(matrix)
-        table = Table(
-            frame.rename(index=term, columns=term).rename_axis(_("before \\ after")).reset_index(),
-            f"stage-moves_{before}_{after}",
-        )
-        if shape == "flow":
-            chart(
-                charts.stage_flow(frame, fmt.day(before), fmt.day(after)),
-                alt=biggest_move(frame),
-                key="moves_flow",
-                table=table,
-            )
-        else:
-            state = chart(
-                charts.matrix_heatmap(frame), alt=biggest_move(frame), key="moves_matrix", table=table, clickable=True
-            )
-            point = clicked(state, "moves_matrix")
-            if point:
-                cell = (str(point[1]), str(point[2]))
-                open_list(view.data, matrix.users(cell), f"{term(cell[0])} → {term(cell[1])}", "-".join(cell))
-
-
 def draw_definitions(view: View, mix: StageMix) -> None:
     horizon = view.data.remember(
         "learn_churn_horizon", "", lambda: learn_churn_horizon(view.data.index, view.data.config)
@@ -260,12 +171,12 @@ def draw_definitions(view: View, mix: StageMix) -> None:
                     users,
                     stage_title(rule.name),
                     f"stage_{rule.name}",
-                    lambda stage=rule.name: mix.users((len(mix.periods) - 1, stage)),
+                    partial(mix.users, (len(mix.periods) - 1, rule.name)),
                 )
 
 
 with begin_page("lifecycle", controls=CONTROLS) as view:
     mix = draw_mix(view)
     draw_activity(view)
-    draw_transitions(view)
+    moves.draw(view)
     draw_definitions(view, mix)

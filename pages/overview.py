@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import pandas as pd
 import streamlit as st
@@ -67,8 +68,8 @@ def draw_kpis(view: View, overview: Overview) -> None:
                     figure.n_users,
                     _(LABELS[figure.name]),
                     f"kpi_{figure.name}",
-                    lambda name=figure.name: overview.users(name),
-                    label=_("See who") if figure.n_users == figure.value else None,
+                    partial(overview.users, figure.name),
+                    label=_("See who") if figure.n_users == figure.value else "",
                 )
     if not math.isnan(overview.kpis[0].previous):
         st.caption(
@@ -112,14 +113,14 @@ def draw_mix(view: View) -> None:
         navigation.link("lifecycle", _("Open Lifecycle"), icon=":material/arrow_forward:")
 
 
-def active_frame(view: View) -> pd.DataFrame:
+def active_frame(view: View, *, has_base: bool) -> pd.DataFrame:
     """Active users by period; with "compare", those of the period before at the same place."""
     interval = view.filters.interval
     low, high = view.range_us
     frame = view.ask(compute_activity, ActivitySpec(from_us=low, to_us=high, interval=interval)).to_pandas()
     now = pd.DataFrame({"period": frame["period"], "value": frame["active"], "is_complete": frame["is_complete"]})
     parts = [now.assign(group=_("active users"), dashed=False)]
-    if view.filters.compare and view.previous_us[1] > view.data.index.manifest.first_us:
+    if view.filters.compare and has_base:
         low, high = view.previous_us
         before = view.ask(compute_activity, ActivitySpec(from_us=low, to_us=high, interval=interval)).to_pandas()
         n = min(len(before), len(now))
@@ -131,8 +132,8 @@ def active_frame(view: View) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def draw_active(view: View) -> None:
-    frame = active_frame(view)
+def draw_active(view: View, *, has_base: bool) -> None:
+    frame = active_frame(view, has_base=has_base)
     now = frame[~frame["dashed"] & frame["is_complete"]]["value"]
     alt = (
         _("Between {low} and {high} users are active per {interval}.").format(
@@ -163,10 +164,18 @@ def draw_active(view: View) -> None:
 with begin_page("overview", controls=ALL_CONTROLS) as view:
     low, high = view.range_us
     overview = view.ask(compute_overview, OverviewSpec(from_us=low, to_us=high))
+    has_base = not math.isnan(overview.kpis[0].previous)
     draw_kpis(view, overview)
-    draw_headline(overview)
+    if has_base:
+        draw_headline(overview)
+    else:
+        st.info(
+            _("The log does not reach back before this period. Choose 30 or 90 days to see what changed."),
+            icon=":material/insights:",
+            title=_("Nothing to compare with"),
+        )
     left, right = st.columns([3, 2], gap="medium")
     with left:
         draw_mix(view)
     with right:
-        draw_active(view)
+        draw_active(view, has_base=has_base)

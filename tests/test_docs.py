@@ -20,7 +20,7 @@ def _generator() -> object:
     return module
 
 
-@pytest.mark.parametrize("name", ["settings.md", "cli.md"])
+@pytest.mark.parametrize("name", ["settings.md", "cli.md", "training-settings.md"])
 def test_generated_pages_are_current(name: str) -> None:
     expected = _generator().PAGES[name]()  # type: ignore[attr-defined]
     assert (ROOT / "docs" / name).read_text() == expected, "run make docs"

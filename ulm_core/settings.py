@@ -25,6 +25,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="ULM_", toml_file="ulm.toml", extra="forbid", frozen=True)
 
     workspace: Path = Field(Path("data/workspace"), description="Folder of the workspace that pages and CLI open.")
+    key_file: Path | None = Field(
+        None, description="File with the secret of a protected workspace; outside the workspace, readable by you only."
+    )
     threads: int = Field(
         default_factory=lambda: min(8, os.cpu_count() or 1),
         ge=1,

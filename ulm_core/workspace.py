@@ -3,6 +3,7 @@
 Layout::
 
     workspace.json      how the log is read: time zone, currency, which events count
+    protection.json     whether ids are pseudonyms and files encrypted; never the key
     warehouse.duckdb    system of record; opened only by the process that loads (ADR 0003)
     versions/<id>/      one immutable published version: Parquet snapshot and timeline index
     CURRENT             name of the version everybody reads; replaced atomically
@@ -24,7 +25,9 @@ from typing import IO, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from ulm_core.errors import BusyError, EmptyWorkspaceError, InputError
+from ulm_core.keys import Keys, Protection, read_keys
 from ulm_core.messages import N_
+from ulm_core.settings import get_settings
 
 CONVERSION_NAMES = ("purchase", "buy", "order", "checkout", "transaction", "order completed", "subscribe")
 
@@ -134,10 +137,13 @@ class Workspace:
     def config(self) -> WorkspaceConfig:
         """The workspace's configuration; defaults when none was saved."""
         path = self.root / "workspace.json"
-        if not path.exists():
+        # A version may bring a configuration: pointer and configuration change in one instant.
+        brought = self._pointer().get("config")
+        if brought is None and not path.exists():
             return WorkspaceConfig()
         try:
-            return WorkspaceConfig.model_validate_json(path.read_text(encoding="utf-8"))
+            text = path.read_text(encoding="utf-8") if brought is None else json.dumps(brought)
+            return WorkspaceConfig.model_validate_json(text)
         except ValueError as error:
             raise InputError(
                 N_("{path} is not a valid workspace configuration: {reason}."), path=path, reason=error
@@ -146,12 +152,68 @@ class Workspace:
     def save_config(self, config: WorkspaceConfig) -> None:
         """Replace the configuration atomically."""
         write_atomically(self.root / "workspace.json", config.model_dump_json(indent=2))
+        if self._pointer().get("config") is not None:  # left by a process that was killed while publishing
+            with contextlib.suppress(BusyError), self.lock("load"):
+                self._point(str(self.current_version()))
+
+    def _pointer(self) -> dict[str, object]:
+        with contextlib.suppress(FileNotFoundError):
+            return dict(json.loads((self.root / "CURRENT").read_text(encoding="utf-8")))
+        return {}
+
+    def _point(self, version: str, config: object = None) -> None:
+        pointer = {"version": version} if config is None else {"version": version, "config": config}
+        write_atomically(self.root / "CURRENT", json.dumps(pointer))
 
     def current_version(self) -> str | None:
         """Return the published version's name, or None while nothing is loaded."""
-        with contextlib.suppress(FileNotFoundError):
-            return str(json.loads((self.root / "CURRENT").read_text(encoding="utf-8"))["version"])
-        return None
+        version = self._pointer().get("version")
+        return None if version is None else str(version)
+
+    @property
+    def protection(self) -> Protection:
+        """How the workspace protects its people."""
+        path = self.root / "protection.json"
+        if not path.exists():
+            return Protection()
+        try:
+            return Protection.model_validate_json(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise InputError(
+                N_("{path} is not a valid workspace configuration: {reason}."), path=path, reason=error
+            ) from error
+
+    def protect(self, protection: Protection) -> None:
+        """Write down how the workspace protects its people; done once, before anything is loaded."""
+        write_atomically(self.root / "protection.json", protection.model_dump_json(indent=2))
+
+    def keys(self) -> Keys | None:
+        """Return the keys of a protected workspace, None for any other.
+
+        Raises
+        ------
+        InputError
+            When the key file is not named, missing, open to others, or of another workspace.
+        """
+        protection = self.protection
+        if not (protection.pseudonymised or protection.encrypted):
+            return None
+        path = get_settings().key_file
+        if path is None:
+            raise InputError(
+                N_("This workspace is protected. Name its key file in the setting key_file (ULM_KEY_FILE)."),
+                code="no_key",
+            )
+        keys = read_keys(path.expanduser())
+        if keys.check != protection.key_check:
+            raise InputError(
+                N_("The key in {path} is not the one this workspace was created with."), code="wrong_key", path=path
+            )
+        return keys
+
+    def file_keys(self) -> Keys | None:
+        """Return the keys that files are encrypted with, None when they are not; raises as `keys`."""
+        return self.keys() if self.protection.encrypted else None
 
     def version_dir(self, version: str | None = None) -> Path:
         """Return the folder of `version` (default: the published one).
@@ -166,9 +228,18 @@ class Workspace:
             raise EmptyWorkspaceError
         return self.versions_dir / name
 
-    def publish(self, version: str) -> None:
-        """Make `version` the one everybody reads; its folder must be complete."""
-        write_atomically(self.root / "CURRENT", json.dumps({"version": version}))
+    def publish(self, version: str, config: WorkspaceConfig | None = None) -> None:
+        """Make `version` the one everybody reads, with the configuration it brings; its folder must be complete."""
+        self._point(version, config and config.model_dump(mode="json"))
+        self.settle_config()
+
+    def settle_config(self) -> None:
+        """Move a configuration that the pointer brings to where it is kept; the caller holds the load lock."""
+        pointer = self._pointer()
+        if pointer.get("config") is not None:
+            config = WorkspaceConfig.model_validate_json(json.dumps(pointer["config"]))
+            write_atomically(self.root / "workspace.json", config.model_dump_json(indent=2))
+            self._point(str(pointer["version"]))
 
     @contextlib.contextmanager
     def lock(self, name: str) -> Iterator[IO[str]]:

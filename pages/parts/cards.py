@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -34,7 +35,7 @@ def card(title: str, *, how: str | None = None, key: str | None = None) -> Itera
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             st.subheader(title, anchor=False)
             if how:
-                with st.popover(_("Definition"), type="tertiary", icon=":material/help:"):
+                with st.popover(_("Definition"), icon=":material/help:"):
                     st.markdown(f"**{_('How is this computed?')}**\n\n{how}")
         with guarded():
             yield
@@ -46,12 +47,12 @@ class Table:
 
     frame: pd.DataFrame
     name: str
-    column_config: dict[str, object] | None = None
+    column_config: Mapping[str, Any] | None = None
 
 
-def draw_table(table: Table, *, alt: str, key: str) -> None:
+def draw_table(table: Table, *, alt: str, key: str, label: str = "") -> None:
     """Draw the table twin of a chart with its CSV, folded away."""
-    with st.expander(_("Show as table"), icon=":material/table_rows:"):
+    with st.expander(label or _("Show as table"), icon=":material/table_rows:"):
         st.dataframe(table.frame, hide_index=True, alt=alt, column_config=table.column_config)
         download(table.frame, table.name, key=f"csv_{key}")
 

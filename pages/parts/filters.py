@@ -295,7 +295,7 @@ def draw_chips(filters: Filters, n_users: int, n_all: int) -> None:
             )
         st.button(_("Reset"), type="tertiary", icon=":material/restart_alt:", key="chip_reset", on_click=reset)
         st.caption(
-            _("{k} filters · {n} of {all} users").format(
+            _("Filters: {k} · {n} of {all} users").format(
                 k=filters.n_active, n=fmt.number(n_users), all=fmt.number(n_all)
             )
         )

@@ -157,6 +157,14 @@ def _filters(data: Data, controls: Sequence[str]) -> Filters:
     return filters
 
 
+@st.cache_resource(show_spinner=False)
+def _warm_up() -> None:
+    """Import what explanations need, once a process, after the first page is on the screen."""
+    from ulm_core.explain.shapley import warm_up
+
+    warm_up()
+
+
 def _footer(data: Data | None) -> None:
     parts = []
     if data is not None:
@@ -169,13 +177,7 @@ def _footer(data: Data | None) -> None:
         ]
     st.space("small")
     st.caption(" · ".join([*parts, f"{PRODUCT} {__version__}"]))
-
-
-def _open(info: navigation.PageInfo) -> Data | None:
-    try:
-        return data_module.open_data()
-    except EmptyWorkspaceError:
-        return None
+    _warm_up()
 
 
 def _open() -> Data | None:

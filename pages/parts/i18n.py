@@ -71,4 +71,4 @@ TERMS = (
 
 def term(word: str) -> str:
     """Return a word that arrives as data (a stage, an event) in the session's language, or itself."""
-    return _(word) if word in TERMS else word
+    return _(word) if word else ""

@@ -39,17 +39,21 @@ def store() -> JobStore:
 
 def start(kind: str, parameters: Mapping[str, Any]) -> JobRecord | None:
     """Put a job into the queue and say so; None when that did not work (the reason is shown)."""
+    record: JobRecord | None = None
     with guarded():
-        workspace = open_workspace()
-        record = submit(workspace, kind, parameters)
-        if not worker_is_running(workspace):
+        record = submit(open_workspace(), kind, parameters)
+        if not has_worker():
             st.warning(
                 _("No worker is running, so this waits. Start one with “make run” or “python -m ulm_core worker”."),
                 title=_("Waiting for a worker"),
                 icon=":material/hourglass_empty:",
             )
-        return record
-    return None
+    return record
+
+
+def has_worker() -> bool:
+    """Whether anybody serves the queue."""
+    return worker_is_running(open_workspace())
 
 
 def title(record: JobRecord) -> str:
@@ -73,8 +77,8 @@ def badge(state: JobState) -> None:
 def progress_line(record: JobRecord, reports: list[ProgressReport]) -> None:
     """Draw the bar with step k of n and the time left."""
     if not reports:
-        waiting = record.state is JobState.PENDING
-        st.progress(0.0, text=_("Waiting for its turn") if waiting else _("Starting"))
+        waiting = _("Waiting for its turn") if has_worker() else _("Waiting for a worker")
+        st.progress(0.0, text=waiting if record.state is JobState.PENDING else _("Starting"))
         return
     last = reports[-1]
     words = [_("Step {k} of {n}").format(k=fmt.number(last.step), n=fmt.number(last.total))]
@@ -95,17 +99,27 @@ def latest(kinds: tuple[str, ...]) -> JobRecord | None:
     return max(found, key=lambda record: record.created_at) if found else None
 
 
-def draw_running_loads() -> None:
-    """Draw the newest load while it runs; when it ends, draw the page again with the new data."""
+def draw_running_loads(*, remember_failure: bool = False) -> None:
+    """Draw the newest load while it runs; when it ends, draw the page again with the new data.
+
+    Parameters
+    ----------
+    remember_failure
+        Also tell of a load that failed before this session looked at it.
+    """
     record = latest(LOADS)
     if record is None:
         return
-    watched = st.session_state.get("_watched_load")
+    was_watched = st.session_state.get("_watched_load") == record.id
     if not record.state.is_over:
         st.session_state["_watched_load"] = record.id
         _watch_load(record.id)
-    elif watched == record.id and record.state is not JobState.FINISHED:
+    elif (was_watched or remember_failure) and record.state in {JobState.FAILED, JobState.CRASHED}:
         st.error(error_text(record), title=_("The load did not work; the data is as it was"))
+        if was_watched and st.session_state.get("_told_load") != record.id:
+            st.session_state["_told_load"] = record.id
+            # Whoever pressed the button at the foot of the page does not see its head.
+            st.toast(error_text(record), icon=":material/error:")
 
 
 @st.fragment(run_every=POLL_SECONDS)

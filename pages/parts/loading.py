@@ -86,7 +86,8 @@ def _columns_hint() -> None:
 
 def _draw_upload(*, has_data: bool) -> None:
     _columns_hint()
-    uploaded = st.file_uploader(_("File with events"), type=SUFFIXES, key="upload_file")
+    limit = get_settings().upload_limit_mb
+    uploaded = st.file_uploader(_("File with events"), type=SUFFIXES, key="upload_file", max_upload_size=limit)
     mode = _mode_control("upload_mode", has_data=has_data)
     if st.button(_("Load the file"), type="primary", disabled=uploaded is None, key="upload_start") and uploaded:
         _begin("load-file", {"path": str(save_upload(uploaded)), "mode": mode})

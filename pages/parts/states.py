@@ -25,8 +25,11 @@ def draw_empty_workspace(page: str) -> None:
             width=520,
             text_alignment="center",
         )
-        if st.button(_("Load sample data"), type="primary", icon=":material/play_arrow:", key=f"empty_load_{page}"):
-            jobs.start("load-sample", {"name": DEFAULT_SAMPLE})
+        if not jobs.is_active(jobs.LOADS):
+            label, key = _("Load sample data"), f"empty_load_{page}"
+            was_clicked = st.button(label, type="primary", icon=":material/play_arrow:", key=key)
+            if was_clicked and jobs.start("load-sample", {"name": DEFAULT_SAMPLE}) and jobs.has_worker():
+                st.rerun()
         jobs.draw_running_loads()
         st.space("small")
 
@@ -45,7 +48,7 @@ def draw_filtered_out() -> None:
 
 def draw_nothing(text: str) -> None:
     """Say that a card has nothing to show, and why."""
-    with st.container(horizontal_alignment="center", vertical_alignment="center", height=160):
+    with st.container(horizontal_alignment="center", vertical_alignment="center", height=160, border=False):
         st.caption(f":material/inbox: {text}", width="content")
 
 

@@ -68,7 +68,7 @@ def _draw(data: Data, codes: UserCodes, name: str) -> None:
         selection_mode="single-row",
         key=f"users_{name}",
         alt=_("{n} users").format(n=fmt.number(len(codes))),
-        height=min(460, 38 + 35 * max(len(rows), 1)),
+        height=460 if len(rows) > 12 else "auto",
         column_config={
             "user": st.column_config.TextColumn(_("User")),
             "stage": st.column_config.TextColumn(_("Stage now")),
@@ -108,11 +108,18 @@ def open_list(data: Data, codes: UserCodes, title: str, name: str) -> None:
 
 
 def list_button(
-    data: Data, n: int, title: str, name: str, codes: Callable[[], UserCodes], *, label: str | None = None
+    data: Data,
+    n: int,
+    title: str,
+    name: str,
+    codes: Callable[[], UserCodes],
+    *,
+    label: str = "",
+    icon: str = ":material/group:",
 ) -> None:
     """Draw a number as a button that opens the list of that many users."""
-    label = label or _("{n} users").format(n=fmt.number(n))
-    if st.button(label, key=f"list_{name}", type="tertiary", icon=":material/group:", disabled=n == 0):
+    shown = label or _("{n} users").format(n=fmt.number(n))
+    if st.button(shown, key=f"list_{name}", type="tertiary", icon=icon, disabled=n == 0):
         open_list(data, codes(), title, name)
 
 

@@ -35,6 +35,9 @@ def test_load_then_info(tmp_path: Path) -> None:
         (["load", "nowhere.csv"], "no file nowhere.csv"),
         (["sample", "moon"], "no sample “moon”"),
         (["jobs", "123"], "no job “123”"),
+        (["funnel"], "Missing option '--steps'"),
+        (["dance"], "No such command 'dance'"),
+        (["recommend", "--user", "1", "-k", "many"], "Invalid value for '-k'"),
     ],
 )
 def test_errors_are_one_line_and_exit_code_2(tmp_path: Path, arguments: list[str], expected: str) -> None:

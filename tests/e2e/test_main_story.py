@@ -36,8 +36,8 @@ def test_open_filter_train_promote_and_read_a_waterfall(page: Any, studio: Studi
     assert "period=30" in page.url
 
     visit(page, studio, "training")
-    page.get_by_label("Most steps").fill("30")
-    page.get_by_label("Most steps").press("Enter")
+    page.get_by_role("spinbutton", name="Most steps").fill("30")
+    page.get_by_role("spinbutton", name="Most steps").press("Enter")
     settle(page)
     page.get_by_role("button", name="Start fine-tuning").click()
     page.get_by_text(re.compile(r"[Ss]tep [1-9]\d* of \d+")).first.wait_for(timeout=TRAINING_SECONDS * 1000)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from ulm_core.model.scorer import Scores
 
 from ulm_core.lifecycle.rules import default_rules
 from ulm_core.messages import message
+from ulm_core.model.scorer import Scores
 from ulm_core.recommend.recommender import Catalogue, ModelInfo, Recommender
 from ulm_core.timeline.index import History, TimelineIndex
 from ulm_core.timeline.testing import index_from_events

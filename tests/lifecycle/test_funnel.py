@@ -224,6 +224,10 @@ class TestRangeAndEntry:
         funnel = compute_funnel(index_of(rows), CONFIG, FunnelSpec(steps=("a", "b"), from_us=DAY_US))
         assert funnel.counts.tolist() == [0, 0]
 
+    def test_without_a_range_a_passive_step_1_before_all_activity_counts(self):
+        index = index_of([("u", 0, "mail"), ("u", 3 * DAY_US, "a")])
+        assert compute_funnel(index, CONFIG, FunnelSpec(steps=("mail", "a"))).counts.tolist() == [1, 1]
+
     def test_the_range_is_widened_to_whole_days(self):
         rows = [("u", 0, "a"), ("u", DAY_US - 1, "b")]
         funnel = compute_funnel(index_of(rows), CONFIG, FunnelSpec(steps=("a", "b"), from_us=5, to_us=10))

@@ -21,9 +21,9 @@ def bought(user: str, day: float, value: float) -> tuple[str, int, str, float]:
 class TestFigures:
     def overview(self, **fields):
         rows = [
-            *days("u", 1, 11), bought("u", 12, 2.5), bought("u", 12.5, 1.5),
+            *days("u", 0.5, 11), bought("u", 12, 2.5), bought("u", 12.5, 1.5),
             *days("v", 2), bought("v", 3, 10),
-            *days("w", 0, 15, event="mail"), *days("w", 14),
+            *days("w", 15, event="mail"), *days("w", 14),
             ("x", 13 * DAY_US, "buy"), *days("zz", 30),
         ]  # fmt: skip
         spec = OverviewSpec(from_us=10 * DAY_US, to_us=20 * DAY_US, horizon_days=9, **fields)
@@ -35,8 +35,8 @@ class TestFigures:
             ("active", 3, 2),  # u, w, x; before: u, v
             ("new", 2, 2),  # w, x; before: u, v
             ("converted", 2, 1),  # u, x; before: v
-            # u's silence from day 1 got longer than 9 days on day 10, v's from day 3 on day 12.
-            ("churned", 2, 0),
+            # The silence of v from day 3 got longer than 9 days on day 12, that of u from day 0.5 on day 9.5.
+            ("churned", 1, 1),
             ("purchases", 3, 1),
             ("revenue", 2.5 + 1.5, 10),  # a purchase without a value adds nothing
         ],
@@ -55,11 +55,11 @@ class TestFigures:
 
     def test_relative_change(self):
         assert self.overview().kpi("active").change == (3 - 2) / 2
-        assert math.isnan(self.overview().kpi("churned").change)
+        assert math.isnan(self.overview(users=np.array([False, False, True, False, False])).kpi("churned").change)
 
     def test_a_user_filter_leaves_the_others_out(self):
         overview = self.overview(users=np.array([True, False, False, False, False]))
-        assert [kpi.value for kpi in overview.kpis] == [1, 0, 1, 1, 2, 4.0]
+        assert [kpi.value for kpi in overview.kpis] == [1, 0, 1, 0, 2, 4.0]
 
     def test_without_a_range_before_there_is_no_base(self):
         overview = compute_overview(index_of(days("u", 0, 1)), CONFIG, OverviewSpec())

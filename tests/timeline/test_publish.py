@@ -24,7 +24,7 @@ def test_a_crash_before_the_switch_leaves_the_version_before(
     def die(*_: object) -> None:
         raise RuntimeError("power cut")
 
-    monkeypatch.setattr(publishing, "build_index", die)
+    monkeypatch.setattr(publishing, "append_index", die)
     with pytest.raises(RuntimeError):
         import_file(small_workspace, more(tmp_path, 1))
     assert small_workspace.current_version() == before
@@ -37,7 +37,7 @@ def test_a_full_disk_is_said_in_words(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(publishing, "build_index", full)
+    monkeypatch.setattr(publishing, "append_index", full)
     with pytest.raises(UlmError, match="disk is full") as caught:
         import_file(small_workspace, more(tmp_path, 1))
     assert caught.value.code == "disk_full"

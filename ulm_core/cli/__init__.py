@@ -13,8 +13,9 @@ import secrets
 import sys
 
 import typer
+from typer.exceptions import TyperException
 
-from ulm_core.cli import analyses, data, models, simulate, studio
+from ulm_core.cli import analyses, data, keep, models, recommend, simulate, studio
 from ulm_core.errors import UlmError
 
 app = typer.Typer(
@@ -24,7 +25,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for room in (data, simulate, analyses, models, studio):
+for room in (data, simulate, keep, analyses, models, recommend, studio):
     room.register(app)
 
 EXIT_USER_ERROR = 2
@@ -36,9 +37,13 @@ def main() -> None:
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
-        app()
+        sys.exit(app(standalone_mode=False) or 0)
     except UlmError as error:
         _fail(str(error))
+    except TyperException as error:  # a wrong option: one line, like every other error
+        _fail(" ".join(error.format_message().split()) + " See --help.")
+    except BrokenPipeError:  # whoever read the answer (head, less) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         reasons = {errno.ENOSPC: "The disk is full. Nothing was lost; free some space and try again."}
         _fail(reasons.get(error.errno or 0, f"The system refused: {error}"))

@@ -77,7 +77,7 @@ def train(
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Fine-tune a model and judge it beside the baselines; settings are listed in docs/model.md."""
+    """Fine-tune a model and judge it beside the baselines; settings are listed in docs/training-settings.md."""
     from ulm_core.training.finetune import fine_tune
 
     config, place = _config(settings or []), open_workspace(workspace)

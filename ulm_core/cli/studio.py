@@ -18,6 +18,7 @@ def register(app: typer.Typer) -> None:
     app.command()(worker)
     app.command()(jobs)
     app.command("job-run", hidden=True)(job_run)
+    app.command(hidden=True)(warm)
 
 
 def start(
@@ -30,14 +31,23 @@ def start(
     run_studio(open_workspace(workspace), port)
 
 
-def worker(workspace: WorkspaceOption = None) -> None:
+def worker(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
     """Serve the job queue until Ctrl-C."""
-    serve(open_workspace(workspace))
+    served = open_workspace(workspace)
+    serve(served)
+    emit({"workspace": served.root, "state": "stopped"}, as_json, ["The worker stopped."])
 
 
 def job_run(job_id: str, workspace: WorkspaceOption = None) -> None:
     """Run one pending job in this process (the worker calls this)."""
     run_job(open_workspace(workspace), job_id)
+
+
+def warm(workspace: WorkspaceOption = None) -> None:
+    """Compile every kernel ahead of the first question (start calls this)."""
+    from ulm_core.jobs.studio import warm as compile_kernels
+
+    compile_kernels(open_workspace(workspace))
 
 
 def jobs(

@@ -54,7 +54,8 @@ def _purchases() -> pa.Table:
 
 def _local_midnight(days: pd.Series) -> pd.Series:
     """Days of the store's calendar as UTC moments: the source gives campaigns and coupons a date only."""
-    return days.dt.tz_localize(TIMEZONE).dt.tz_convert("UTC").dt.tz_localize(None)
+    moments: pd.Series = days.dt.tz_localize(TIMEZONE).dt.tz_convert("UTC").dt.tz_localize(None)
+    return moments
 
 
 def _dated_events(frame: pd.DataFrame, day: str, event: str, properties: list[str]) -> pa.Table:

@@ -147,8 +147,10 @@ def _shapley(game: Game, n_players: int, is_exact: bool) -> tuple[Floats, Floats
         explainer = shap.PermutationExplainer(game.values, masker, seed=SEED)
         budget = (2 * n_players + 1) * PERMUTATIONS
         result = explainer(grand_coalition, max_evals=budget, silent=True)
-    base = np.broadcast_to(np.asarray(result.base_values, np.float64)[0], result.values[0].shape[1:])
-    return np.asarray(result.values[0], np.float64), base
+    # With a single output (a log without items) shap drops that axis.
+    values = np.asarray(result.values[0], np.float64).reshape(n_players, -1)
+    base = np.broadcast_to(np.ravel(np.asarray(result.base_values, np.float64)[0]), values.shape[1:])
+    return values, base
 
 
 def _explanation(game: Game, item: int | None, solved: tuple[Floats, float, float], is_exact: bool) -> Explanation:

@@ -16,8 +16,10 @@ from types import FrameType
 
 from ulm_core.errors import UlmError
 from ulm_core.events.samples import DEFAULT_SAMPLE, get_sample
-from ulm_core.messages import N_, Message
+from ulm_core.lifecycle.warm import warm_kernels
+from ulm_core.messages import N_
 from ulm_core.settings import get_settings
+from ulm_core.timeline.index import TimelineIndex
 from ulm_core.timeline.publish import import_bundle
 from ulm_core.workspace import Workspace
 
@@ -37,13 +39,19 @@ def load_default_sample(workspace: Workspace) -> None:
     _say(f"Loading the sample “{sample.title}” into {workspace.root} (once)")
     began = time.monotonic()
 
-    def report(text: Message) -> None:
+    def report(text: object) -> None:
         _say(f"  {time.monotonic() - began:5.1f} s  {text}")
 
     done = import_bundle(workspace, sample.read(), report=report)
-    _say(
-        f"  {time.monotonic() - began:5.1f} s  {done.rows_loaded:,} rows loaded, {done.rows_quarantined:,} quarantined"
-    )
+    report(f"{done.rows_loaded:,} rows loaded, {done.rows_quarantined:,} quarantined")
+    report("Compiling the analyses")
+    warm(workspace)
+    report("Ready")
+
+
+def warm(workspace: Workspace) -> None:
+    """Compile every kernel into numba's cache on disk, so that no page waits for it."""
+    warm_kernels(TimelineIndex.open(workspace), workspace.config)
 
 
 def free_port(host: str, first: int) -> int:
@@ -80,13 +88,14 @@ def _environment(workspace: Workspace) -> dict[str, str]:
     }
 
 
-def _spawn(arguments: Sequence[str], workspace: Workspace) -> subprocess.Popen[bytes]:
+def _spawn(arguments: Sequence[str], workspace: Workspace, *, is_quiet: bool = False) -> subprocess.Popen[bytes]:
     # A session of its own: Ctrl-C reaches only this process, which then ends the others in order.
     return subprocess.Popen(
         [sys.executable, "-m", *arguments],
         cwd=APP.parent,
         env=_environment(workspace),
         start_new_session=True,
+        stdout=subprocess.DEVNULL if is_quiet else None,
     )
 
 
@@ -102,7 +111,8 @@ def _dashboard(workspace: Workspace, host: str, port: int) -> subprocess.Popen[b
         "logger.level": "warning",
     }
     arguments = [f"--{name}={value}" for name, value in options.items()]
-    return _spawn(["streamlit", "run", str(APP), *arguments], workspace)
+    # Streamlit prints its address too, before it is healthy; ours is the one to click.
+    return _spawn(["streamlit", "run", str(APP), *arguments], workspace, is_quiet=True)
 
 
 def wait_until_healthy(url: str, process: subprocess.Popen[bytes]) -> None:
@@ -156,6 +166,8 @@ def run_studio(workspace: Workspace, port: int | None = None) -> None:
         chosen = free_port(settings.host, port or settings.port)
         url = f"http://{settings.host}:{chosen}"
         processes = [_dashboard(workspace, settings.host, chosen), _spawn(["ulm_core", "worker"], workspace)]
+        # After an update of the program the cache is stale: renew it beside the dashboard, not before it.
+        warming = _spawn(["ulm_core", "warm"], workspace)
         try:
             wait_until_healthy(url, processes[0])
             _say(f"\n  ULM Studio is open at {url}\n  Ctrl-C ends it.\n")
@@ -165,4 +177,4 @@ def run_studio(workspace: Workspace, port: int | None = None) -> None:
         except KeyboardInterrupt:
             _say("\nStopping …")
         finally:
-            _end(processes)
+            _end([*processes, warming])

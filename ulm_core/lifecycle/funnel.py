@@ -12,9 +12,10 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from ulm_core.errors import InputError
-from ulm_core.lifecycle import funnel_kernels
+from ulm_core.lifecycle.funnel_any_order import walk_users_any_order
+from ulm_core.lifecycle.funnel_kernels import walk_users
 from ulm_core.lifecycle.funnel_plan import plan_funnel
-from ulm_core.lifecycle.periods import SECOND_US, Periods
+from ulm_core.lifecycle.periods import SECOND_US, Periods, make_periods
 from ulm_core.lifecycle.results import (
     RangeSpec,
     Result,
@@ -34,11 +35,6 @@ from ulm_core.workspace import WorkspaceConfig
 Order = Literal["ordered", "strict", "any"]
 MAX_STEPS = 30
 DEFAULT_WINDOW_SECONDS = 14 * 86_400
-_ORDER_CODES = {
-    "ordered": funnel_kernels.ORDERED,
-    "strict": funnel_kernels.STRICT,
-    "any": funnel_kernels.ANY_ORDER,
-}
 _Partial = tuple[npt.NDArray[np.int8], npt.NDArray[np.int32], npt.NDArray[np.int64]]
 
 
@@ -239,7 +235,8 @@ def compute_funnel(index: TimelineIndex, config: WorkspaceConfig, spec: FunnelSp
         When a step or an exclusion names an event the log lacks.
     """
     watch = Stopwatch(index)
-    periods = spec.periods(index, config, "day")
+    # The whole log where no start is given: step 1 may well be passive, and lie before all activity.
+    periods = make_periods(*spec.bounds(index), "day", config.timezone, config.week_start, index.manifest.last_us)
     plan = plan_funnel(
         index,
         config,
@@ -250,13 +247,15 @@ def compute_funnel(index: TimelineIndex, config: WorkspaceConfig, spec: FunnelSp
         spec.order == "strict",
     )
     included = mask_or_all(spec.users, index.n_users)
-    order = _ORDER_CODES[spec.order]
+    bounds = periods.from_us, periods.to_us
 
     def kernel(part: Partition) -> _Partial:
         mask = included[part.first_user : part.first_user + part.n_users]
-        levels, times = funnel_kernels.walk_users(
-            part.offsets, part.time, part.event, mask, periods.from_us, periods.to_us, order, plan
-        )
+        arguments = (part.offsets, part.time, part.event, mask, *bounds)
+        if spec.order == "any":
+            levels, times = walk_users_any_order(*arguments, plan)
+        else:
+            levels, times = walk_users(*arguments, spec.order == "strict", plan)
         entered = np.flatnonzero(levels > 0)
         return levels, (entered + part.first_user).astype(np.int32), times[entered]
 

@@ -1,8 +1,11 @@
-"""The compiled funnel walks: ordered, strict, any order.
+"""The compiled funnel walks, ordered and strict.
 
 Each writes, for one user, the times of the steps of the attempt that counts and returns how many steps
 that attempt reached; -1 where an exclusion drops the user. Times are those of the first attempt, by its
 step 1, among the furthest ones.
+
+One file, because numba watches only the file of a cached kernel: a helper changed in another file would
+leave the old machine code in use.
 """
 
 from __future__ import annotations
@@ -12,11 +15,56 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from ulm_core.lifecycle.funnel_plan import NEVER, fills_step, furthest_step, tie_end
-
-ORDERED, STRICT, ANY_ORDER = range(3)
+NEVER, FOREVER = -(2**62), 2**62
 DROPPED = -1
-FOREVER = 2**62
+
+
+@njit(cache=True, nogil=True)
+def tie_end(time: Any, event: Any, start: int, plan: Any, have: Any) -> tuple[int, int]:
+    """Count the events at ``time[start]`` by slot into `have`; return the next position and the ``*`` events."""
+    have[:] = 0
+    n_any = 0
+    i = start
+    while i < len(time) and time[i] == time[start]:
+        code = event[i]
+        if plan.slot_of[code] >= 0:
+            have[plan.slot_of[code]] += 1
+        if plan.is_any[code]:
+            n_any += 1
+        i += 1
+    return i, n_any
+
+
+@njit(cache=True, nogil=True)
+def furthest_step(after: int, have: Any, n_any: int, plan: Any, used: Any) -> int:
+    """Return the last step that the events of one tie can fill in a row after step `after` (-1: from the start).
+
+    The events of a tie may be taken in any order, each for one step: named steps take events of their
+    name, ``*`` steps take what is left.
+    """
+    used[:] = 0
+    n_free, k = n_any, after + 1
+    while k < len(plan.step_slot):
+        slot = plan.step_slot[k]
+        if slot >= 0:
+            if used[slot] == have[slot]:
+                break
+            used[slot] += 1
+            if plan.slot_is_any[slot]:
+                n_free -= 1
+        else:
+            n_free -= 1
+        if n_free < 0:
+            break
+        k += 1
+    return k - 1
+
+
+@njit(cache=True, nogil=True)
+def fills_step(event: int, step: int, plan: Any) -> bool:
+    """Return whether an event can fill a step."""
+    slot = plan.step_slot[step]
+    return bool(plan.is_any[event] if slot < 0 else plan.slot_of[event] == slot)
 
 
 @njit(cache=True, nogil=True)
@@ -236,111 +284,24 @@ def walk_strict(time: Any, event: Any, plan: Any, have: Any, used: Any, ties: An
 
 
 @njit(cache=True, nogil=True)
-def _needs(plan: Any, need: Any) -> int:
-    """Write how many steps name each slot into `need`; return how many steps are ``*``."""
-    need[:] = 0
-    n_wild = 0
-    for k in range(len(plan.step_slot)):
-        if plan.step_slot[k] < 0:
-            n_wild += 1
-        else:
-            need[plan.step_slot[k]] += 1
-    return n_wild
-
-
-@njit(cache=True, nogil=True)
-def _filled(tally: Any, n_wild: int) -> int:
-    """Return how many distinct steps the tallied events can fill: named steps first, ``*`` from the rest."""
-    return int(tally[0] + min(n_wild, tally[2] - tally[1]))
-
-
-@njit(cache=True, nogil=True)
-def _tally(change: int, slot: int, is_any: bool, slot_is_any: Any, have: Any, need: Any, tally: Any) -> None:
-    """Add (+1) or remove (-1) an event: `tally` = named steps filled, those by ``*`` events, ``*`` events."""
-    if is_any:
-        tally[2] += change
-    if slot < 0:
-        return
-    before = min(have[slot], need[slot])
-    have[slot] += change
-    filled = min(have[slot], need[slot]) - before
-    tally[0] += filled
-    if slot_is_any[slot]:
-        tally[1] += filled
-
-
-@njit(cache=True, nogil=True)
-def walk_any_order(time: Any, event: Any, plan: Any, have: Any, need: Any, tally: Any, out: Any) -> int:
-    """Walk one user, the steps may come in any order inside one window."""
-    n_steps, n_wild, window = len(plan.step_slot), _needs(plan, need), plan.window_us
-    slot_of, is_any, is_relevant, slot_is_any = plan.slot_of, plan.is_any, plan.is_relevant, plan.slot_is_any
-    have[:] = 0
-    tally[:] = 0
-    level, first, left = 0, 0, -1
-    opened_at, reached_at = np.int64(0), np.int64(0)
-    for right in range(len(time)):
-        code, t = event[right], time[right]
-        if not is_relevant[code]:
-            continue
-        if left < 0:
-            opened_at, left = t, right
-        if plan.is_first_only and t - opened_at > window:
-            break
-        while t - time[left] > window:
-            if is_relevant[event[left]]:
-                _tally(-1, slot_of[event[left]], is_any[event[left]], slot_is_any, have, need, tally)
-            left += 1
-        _tally(1, slot_of[code], is_any[code], slot_is_any, have, need, tally)
-        filled = _filled(tally, n_wild)
-        if filled > level:
-            level, reached_at, first = filled, t, left
-            if level == n_steps:
-                break
-    if level:
-        _any_order_times(time, event, first, reached_at, plan, have, need, n_wild, tally, out)
-    return level
-
-
-@njit(cache=True, nogil=True)
-def _any_order_times(time: Any, event: Any, first: int, until: int, plan: Any, have: Any, need: Any, n_wild: int,
-                     tally: Any, out: Any) -> None:  # fmt: skip
-    """Write when the window that opens at `first` had 1, 2, ... distinct steps."""
-    have[:] = 0
-    tally[:] = 0
-    done, i = 0, first
-    while i < len(time) and time[i] <= until:
-        code = event[i]
-        if plan.is_relevant[code]:
-            _tally(1, plan.slot_of[code], plan.is_any[code], plan.slot_is_any, have, need, tally)
-            filled = _filled(tally, n_wild)
-            for k in range(done, filled):
-                out[k] = time[i]
-            done = max(done, filled)
-        i += 1
-
-
-@njit(cache=True, nogil=True)
 def walk_users(
-    offsets: Any, time: Any, event: Any, included: Any, from_us: int, to_us: int, order: int, plan: Any
+    offsets: Any, time: Any, event: Any, included: Any, from_us: int, to_us: int, is_strict: bool, plan: Any
 ) -> Any:
     """Return levels int8[n_users] and step times int64[n_users, n_steps] (us; `NEVER` where not reached)."""
     n_users, n_steps, n_slots = len(offsets) - 1, len(plan.step_slot), len(plan.slot_is_any)
     levels = np.zeros(n_users, np.int8)
     times = np.full((n_users, n_steps), NEVER, np.int64)
     have, used = np.zeros(n_slots, np.int64), np.zeros(n_slots, np.int64)
-    tally = np.zeros(3, np.int64)
     one, other = np.zeros(n_steps + 1, np.int64), np.zeros(n_steps + 1, np.int64)
     for user in range(n_users):
         if not included[user]:
             continue
         a, b = offsets[user], offsets[user + 1]
         a, b = a + np.searchsorted(time[a:b], from_us), a + np.searchsorted(time[a:b], to_us)
-        if order == ORDERED:
+        if is_strict:
+            levels[user] = walk_strict(time[a:b], event[a:b], plan, have, used, one, other, times[user])
+        else:
             levels[user] = walk_ordered(
                 time[a:b], event[a:b], plan, have, used, one[:n_steps], other[:n_steps], times[user]
             )
-        elif order == STRICT:
-            levels[user] = walk_strict(time[a:b], event[a:b], plan, have, used, one, other, times[user])
-        else:
-            levels[user] = walk_any_order(time[a:b], event[a:b], plan, have, used, tally, times[user])
     return levels, times

@@ -1,19 +1,17 @@
-"""A funnel spec turned into small arrays, and the tie rule that all three step orders share."""
+"""A funnel spec turned into the small arrays its kernels read."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from ulm_core.lifecycle.events import ANY_EVENT
 from ulm_core.timeline.index import TimelineIndex
 from ulm_core.workspace import WorkspaceConfig
 
-NEVER = -(2**62)
 ANY_SLOT = -1
 
 
@@ -98,51 +96,3 @@ def plan_funnel(
         window_us=window_us,
         is_first_only=is_first_only,
     )
-
-
-@njit(cache=True, nogil=True)
-def tie_end(time: Any, event: Any, start: int, plan: Any, have: Any) -> tuple[int, int]:
-    """Count the events at ``time[start]`` by slot into `have`; return the next position and the ``*`` events."""
-    have[:] = 0
-    n_any = 0
-    i = start
-    while i < len(time) and time[i] == time[start]:
-        code = event[i]
-        if plan.slot_of[code] >= 0:
-            have[plan.slot_of[code]] += 1
-        if plan.is_any[code]:
-            n_any += 1
-        i += 1
-    return i, n_any
-
-
-@njit(cache=True, nogil=True)
-def furthest_step(after: int, have: Any, n_any: int, plan: Any, used: Any) -> int:
-    """Return the last step that the events of one tie can fill in a row after step `after` (-1: from the start).
-
-    The events of a tie may be taken in any order, each for one step: named steps take events of their
-    name, ``*`` steps take what is left.
-    """
-    used[:] = 0
-    n_free, k = n_any, after + 1
-    while k < len(plan.step_slot):
-        slot = plan.step_slot[k]
-        if slot >= 0:
-            if used[slot] == have[slot]:
-                break
-            used[slot] += 1
-            if plan.slot_is_any[slot]:
-                n_free -= 1
-        else:
-            n_free -= 1
-        if n_free < 0:
-            break
-        k += 1
-    return k - 1
-
-
-@njit(cache=True, nogil=True)
-def fills_step(event: int, step: int, plan: Any) -> bool:
-    """Return whether an event can fill a step."""
-    slot = plan.step_slot[step]
-    return bool(plan.is_any[event] if slot < 0 else plan.slot_of[event] == slot)

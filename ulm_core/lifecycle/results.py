@@ -62,7 +62,8 @@ class RangeSpec(Spec):
     Attributes
     ----------
     from_us, to_us
-        Half-open range in microseconds UTC. None: from the first event, to the last one.
+        Half-open range in microseconds UTC. None: from the first active event (for funnels the first
+        event), to the last event.
     """
 
     from_us: int | None = None
@@ -94,8 +95,8 @@ class RangeSpec(Spec):
         return make_periods(first, end, interval, config.timezone, config.week_start, index.manifest.last_us)
 
     def log_start(self, index: TimelineIndex, config: WorkspaceConfig) -> int:
-        """Return the local midnight (UTC us) of the day on which the log begins."""
-        first = index.manifest.first_us
+        """Return the local midnight (UTC us) of the day on which activity begins."""
+        first = index.active_span(config)[0]
         return make_periods(first, first + 1, "day", config.timezone).from_us
 
 

@@ -38,7 +38,8 @@ def warm_kernels(index: TimelineIndex, config: WorkspaceConfig) -> float:
     compute_at_risk(index, config, AtRiskSpec(rules=rules))
     compute_activity(index, config, ActivitySpec(interval="month"))
     compute_retention(index, config, RetentionSpec(interval="month"))
-    compute_funnel(index, config, FunnelSpec(steps=("*", "*")))
+    for order in ("ordered", "any"):
+        compute_funnel(index, config, FunnelSpec.checked(steps=("*", "*"), order=order))
     compute_survival(index, config, SurvivalSpec(by="cohort", cohort_interval="quarter"))
     # An edited history is writable, unlike the mapped columns: to numba another type, compiled apart.
     history = index.history(0)

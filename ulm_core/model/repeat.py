@@ -94,9 +94,7 @@ def repeat_pairs(histories: Histories, code_of_item: I32, n_codes: int, counts_e
 
 
 @numba.njit(nogil=True, cache=True)
-def _count(
-    starts: I64, ends: I64, event: I16, item: I32, counts_event: Mask, code_of_item: I32, n_codes: int
-) -> I64:
+def _count(starts: I64, ends: I64, event: I16, item: I32, counts_event: Mask, code_of_item: I32, n_codes: int) -> I64:
     """Offsets of the distinct codes per history, so that the ragged result is allocated once."""
     sizes = np.zeros(starts.size + 1, np.int64)
     stamp = np.full(n_codes, -1, np.int64)

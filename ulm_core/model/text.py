@@ -114,9 +114,7 @@ class TextFeatures:
         key = hashlib.sha256(f"{encoder_path(encoder)}|{MAX_TOKENS}|{self.half}".encode()).hexdigest()[:16]
         self.path = cache_dir / "text" / f"{key}.npz"
 
-    def encode(
-        self, texts: Sequence[str], report: Callable[[int, int], None] = lambda step, total: None
-    ) -> F32:
+    def encode(self, texts: Sequence[str], report: Callable[[int, int], None] = lambda step, total: None) -> F32:
         """Return float32[n, width] of unit rows, one per text; empty texts are zero rows.
 
         Parameters

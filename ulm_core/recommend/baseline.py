@@ -60,7 +60,7 @@ class FrequencyScorer:
             inside = stages[user[wanted]] == stage
             counts[stage] = np.bincount(items[inside], minlength=counts.shape[1])
         counts[n_stages] = np.bincount(items, minlength=counts.shape[1])
-        return np.asarray(counts / (counts.max(axis=1, keepdims=True) + 1), np.float32)
+        return np.asarray(counts / (counts.max(axis=1, keepdims=True, initial=0) + 1), np.float32)
 
     def score(
         self, histories: Sequence[History], at_us: npt.NDArray[np.int64], stages: npt.NDArray[np.uint8]

@@ -4,38 +4,33 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from ulm_core.timeline.ids import as_ids, digest_ids, write_ids
 from ulm_core.timeline.index import COLUMNS, Manifest
-from ulm_core.warehouse.snapshot import Snapshot
+from ulm_core.warehouse.snapshot import EVENT_ORDER, Snapshot
+
+# The dictionaries of an index: table name -> column of the log. Codes are places in the sorted ids.
+DICTIONARIES = {"users": "user_id", "items": "item_id", "sessions": "session_id"}
 
 # Codes are joined in SQL, so that the stream carries small integers and memory stays bounded.
-_CODED = """
-WITH
-    users AS (SELECT user_id, row_number() OVER (ORDER BY user_id) - 1 AS code
-        FROM (SELECT DISTINCT user_id FROM events)),
-    names AS (SELECT event, row_number() OVER (ORDER BY event) - 1 AS code FROM (SELECT DISTINCT event FROM events)),
-    known AS (SELECT item_id, row_number() OVER (ORDER BY item_id) - 1 AS code
-        FROM (SELECT DISTINCT item_id FROM events WHERE item_id IS NOT NULL)),
-    visits AS (SELECT session_id, row_number() OVER (ORDER BY session_id) - 1 AS code
-        FROM (SELECT DISTINCT session_id FROM events WHERE session_id IS NOT NULL))
-SELECT users.code::INTEGER AS user, epoch_us(time)::BIGINT AS time, names.code::SMALLINT AS event,
-    coalesce(known.code, -1)::INTEGER AS item, coalesce(value, 'nan'::DOUBLE) AS value,
-    coalesce(quantity, 'nan'::DOUBLE) AS quantity, coalesce(visits.code, -1)::INTEGER AS session
-FROM events JOIN users USING (user_id) JOIN names USING (event)
-    LEFT JOIN known USING (item_id) LEFT JOIN visits USING (session_id)
-ORDER BY users.code, time, session_id NULLS FIRST, hash(event, item_id, value, quantity),
-    event, item_id, value, quantity
+CODED = f"""
+SELECT user_codes.code::INTEGER AS user, epoch_us(time)::BIGINT AS time, event_codes.code::SMALLINT AS event,
+    coalesce(item_codes.code, -1)::INTEGER AS item, coalesce(value, 'nan'::DOUBLE) AS value,
+    coalesce(quantity, 'nan'::DOUBLE) AS quantity, coalesce(session_codes.code, -1)::INTEGER AS session
+FROM {{rows}} JOIN user_codes ON user_id = user_codes.id JOIN event_codes ON event = event_codes.id
+    LEFT JOIN item_codes ON item_id = item_codes.id LEFT JOIN session_codes ON session_id = session_codes.id
+ORDER BY {EVENT_ORDER.replace("user_id", "user_codes.code", 1)}
 """
 
-_ITEM_IDS = "SELECT DISTINCT item_id AS id FROM events WHERE item_id IS NOT NULL ORDER BY 1"
-_USER_IDS = "SELECT DISTINCT user_id AS id FROM events ORDER BY 1"
-_EVENT_NAMES = "SELECT DISTINCT event FROM events ORDER BY 1"
+
+def distinct_ids(column: str, rows: str = "events") -> str:
+    """Return SQL for the distinct values of a column in the order of their codes."""
+    return f"SELECT DISTINCT {column} AS id FROM {rows} WHERE {column} IS NOT NULL ORDER BY 1"
 
 
 def build_index(snapshot: Snapshot, directory: Path, version: str, partition_events: int) -> Manifest:
@@ -52,19 +47,45 @@ def build_index(snapshot: Snapshot, directory: Path, version: str, partition_eve
     partition_events
         About how many events a partition holds; a partition never splits a user.
     """
-    users = snapshot.query(_USER_IDS)
-    items = snapshot.query(_ITEM_IDS)
-    names = tuple(str(name) for name in snapshot.query(_EVENT_NAMES)["event"].to_pylist())
-    pq.write_table(users, directory / "users.parquet")
-    pq.write_table(items, directory / "items.parquet")
+    for name, column in (*DICTIONARIES.items(), ("events", "event")):
+        table = f"{name.removesuffix('s')}_codes"
+        snapshot.keep(table, f"SELECT id, row_number() OVER (ORDER BY id) - 1 AS code FROM ({distinct_ids(column)})")
+    ids = {name: as_ids(_kept(snapshot, name)) for name in DICTIONARIES}
+    for name, values in ids.items():
+        write_ids(directory / f"{name}.parquet", values, snapshot.keys)
     return write_columns(
-        snapshot.stream(_CODED),
+        snapshot.stream(CODED.format(rows="events")),
         directory,
         version=version,
-        sizes=(users.num_rows, items.num_rows),
-        event_names=names,
+        sizes=(len(ids["users"]), len(ids["items"])),
+        event_names=tuple(str(name) for name in _kept(snapshot, "events").to_pylist()),
         partition_events=partition_events,
+        salt=digest_ids(ids["users"]) + digest_ids(ids["items"]),
     )
+
+
+def _kept(snapshot: Snapshot, name: str) -> pa.ChunkedArray:
+    return snapshot.query(f"SELECT id FROM {name.removesuffix('s')}_codes ORDER BY code")["id"]
+
+
+class ColumnFile:
+    """One column being written, and the digest of its bytes."""
+
+    def __init__(self, directory: Path, name: str) -> None:
+        self._dtype = np.dtype(COLUMNS.get(name, np.int64))
+        self._file = (directory / f"{name}.bin").open("wb")
+        self._digest = hashlib.sha256()
+
+    def write(self, values: npt.NDArray[np.generic]) -> None:
+        """Add values at the end."""
+        data = np.ascontiguousarray(values, self._dtype).view(np.uint8).data
+        self._file.write(data)
+        self._digest.update(data)
+
+    def close(self) -> bytes:
+        """Close the file and return the digest."""
+        self._file.close()
+        return self._digest.digest()
 
 
 def write_columns(
@@ -75,6 +96,7 @@ def write_columns(
     sizes: tuple[int, int],
     event_names: tuple[str, ...],
     partition_events: int,
+    salt: bytes = b"",
 ) -> Manifest:
     """Write the column files and the manifest.
 
@@ -85,36 +107,56 @@ def write_columns(
         quantity, sorted by user and time.
     sizes
         Number of users and of items.
+    salt
+        Digests of the dictionaries: they are part of the fingerprint.
     """
-    n_users, n_items = sizes
-    counts = np.zeros(n_users, np.int64)
-    digest = hashlib.sha256()
-    first, last, n_events = np.iinfo(np.int64).max, np.iinfo(np.int64).min, 0
-    with ExitStack() as stack:
-        files = {name: stack.enter_context((directory / f"{name}.bin").open("wb")) for name in COLUMNS}
-        for batch in batches:
-            counts += np.bincount(batch["user"].to_numpy(), minlength=n_users)
-            for name, dtype in COLUMNS.items():
-                data = np.ascontiguousarray(batch[name].to_numpy(zero_copy_only=False), dtype).tobytes()
-                files[name].write(data)
-                digest.update(data)
-            time = batch["time"].to_numpy()
-            if len(time):
-                first, last = min(first, int(time.min())), max(last, int(time.max()))
-            n_events += len(time)
-    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    (directory / "offsets.bin").write_bytes(offsets.tobytes())
-    digest.update(offsets.tobytes())
-    manifest = Manifest(
-        version=version,
-        fingerprint=digest.hexdigest(),
-        n_events=n_events,
-        n_users=n_users,
-        n_items=n_items,
-        event_names=event_names,
-        first_us=first,
-        last_us=last,
-        partitions=cut_partitions(offsets, partition_events),
+    counts = np.zeros(sizes[0], np.int64)
+    first, last = np.iinfo(np.int64).max, np.iinfo(np.int64).min
+    files = {name: ColumnFile(directory, name) for name in COLUMNS}
+    for batch in batches:
+        counts += np.bincount(batch["user"].to_numpy(), minlength=sizes[0])
+        for name in COLUMNS:
+            files[name].write(batch[name].to_numpy(zero_copy_only=False))
+        time = batch["time"].to_numpy()
+        if len(time):
+            first, last = min(first, int(time.min())), max(last, int(time.max()))
+    if first > last:  # no event is left (the only user was erased)
+        first = last = 0
+    return finish_index(
+        directory,
+        np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        {name: file.close() for name, file in files.items()},
+        Manifest(
+            version=version,
+            fingerprint=salt.hex(),
+            n_events=int(counts.sum()),
+            n_users=sizes[0],
+            n_items=sizes[1],
+            event_names=event_names,
+            first_us=first,
+            last_us=last,
+            partitions=(),
+        ),
+        partition_events,
+    )
+
+
+def finish_index(
+    directory: Path,
+    offsets: npt.NDArray[np.int64],
+    digests: dict[str, bytes],
+    draft: Manifest,
+    partition_events: int,
+) -> Manifest:
+    """Write offsets and manifest; the fingerprint covers columns, offsets, event names and `draft`'s salt."""
+    file = ColumnFile(directory, "offsets")
+    file.write(offsets)
+    parts = [digests[name] for name in COLUMNS] + [file.close(), "\0".join(draft.event_names).encode()]
+    manifest = draft.model_copy(
+        update={
+            "fingerprint": hashlib.sha256(b"".join(parts) + bytes.fromhex(draft.fingerprint)).hexdigest(),
+            "partitions": cut_partitions(offsets, partition_events),
+        }
     )
     (directory / "manifest.json").write_text(manifest.model_dump_json(indent=2), encoding="utf-8")
     return manifest

@@ -1,7 +1,7 @@
 """The timeline index: one user's events lie side by side, in time order, in memory-mapped columns.
 
 Files of an index folder: ``manifest.json``, one raw ``<column>.bin`` per column, and the ids by code
-(``users.parquet``, ``items.parquet``). The index is never edited: a new version is a
+(``users.parquet``, ``items.parquet``, ``sessions.parquet``). The index is never edited: a new version is a
 new folder (ADR 0002).
 """
 
@@ -15,11 +15,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.parquet as pq
+import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
 from ulm_core.errors import NotFoundError, UlmError
+from ulm_core.keys import Keys
 from ulm_core.messages import N_
+from ulm_core.timeline.ids import read_ids
 from ulm_core.workspace import Workspace, WorkspaceConfig
 
 FORMAT = 1
@@ -104,8 +106,9 @@ class TimelineIndex:
     by user and time; `offsets` has `n_users + 1` entries. See `History` for units.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, keys: Keys | None = None) -> None:
         self.directory = directory
+        self._keys = keys
         self.manifest = _read_manifest(directory)
         self.offsets: Ints = self._map("offsets", np.int64)
         self.time: Ints = self._map("time", np.int64)
@@ -132,7 +135,7 @@ class TimelineIndex:
         EmptyWorkspaceError
             When nothing was loaded yet.
         """
-        return _open(workspace.version_dir() / "timeline")
+        return _open(workspace.version_dir() / "timeline", workspace.file_keys())
 
     @property
     def n_users(self) -> int:
@@ -142,12 +145,16 @@ class TimelineIndex:
     @cached_property
     def user_ids(self) -> npt.NDArray[np.object_]:
         """User id by user code."""
-        return _read_ids(self.directory / "users.parquet")
+        return np.asarray(self.ids("users").to_numpy(zero_copy_only=False), dtype=object)
 
     @cached_property
     def item_ids(self) -> npt.NDArray[np.object_]:
         """Item id by item code; only items with at least one event have a code."""
-        return _read_ids(self.directory / "items.parquet")
+        return np.asarray(self.ids("items").to_numpy(zero_copy_only=False), dtype=object)
+
+    def ids(self, name: str) -> pa.Array:
+        """Return a dictionary ("users", "items", "sessions") in the order of its codes."""
+        return read_ids(self.directory / f"{name}.parquet", self._keys)
 
     @cached_property
     def _user_codes(self) -> dict[str, int]:
@@ -243,10 +250,6 @@ def _unusable(directory: Path) -> UlmError:
     )
 
 
-def _read_ids(path: Path) -> npt.NDArray[np.object_]:
-    return np.asarray(pq.read_table(path)["id"].to_numpy(zero_copy_only=False), dtype=object)
-
-
 def _code(kind: str, name: str, codes: dict[str, int]) -> int:
     code = codes.get(name)
     if code is None:
@@ -255,5 +258,5 @@ def _code(kind: str, name: str, codes: dict[str, int]) -> int:
 
 
 @lru_cache(maxsize=4)
-def _open(directory: Path) -> TimelineIndex:
-    return TimelineIndex(directory)
+def _open(directory: Path, keys: Keys | None) -> TimelineIndex:
+    return TimelineIndex(directory, keys)

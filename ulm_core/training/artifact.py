@@ -96,9 +96,7 @@ def save(trained: Trained, index: TimelineIndex, categories: list[str], director
     (directory / "model.json").write_text(trained.card.model_dump_json(indent=2), encoding="utf-8")
 
 
-def load_scorer(
-    workspace: Workspace, run: RunRecord, statistics: Literal["serving", "test"] = "serving"
-) -> Scorer:
+def load_scorer(workspace: Workspace, run: RunRecord, statistics: Literal["serving", "test"] = "serving") -> Scorer:
     """Return the scorer of a finished run for the workspace's published version.
 
     Parameters

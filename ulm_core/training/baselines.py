@@ -87,9 +87,7 @@ def churn_baselines(
     if not len(cuts):
         return found
     examples = make_examples(index, cuts, stages_at(cuts), split.roles.purchase)
-    labels = churn_labels(
-        index, examples.users, examples.at_us, split.churn_days, judge.at_us, split.roles.active
-    )
+    labels = churn_labels(index, examples.users, examples.at_us, split.churn_days, judge.at_us, split.roles.active)
     train = _table(index, split, examples.users, examples.at_us)[labels.known]
     predicted = _logistic(train, labels.churned[labels.known], x)
     if predicted is not None:
@@ -117,8 +115,6 @@ def _logistic(train: F32, labels: F32, test: F32) -> F64 | None:
 def best(metrics: dict[str, RankingMetrics]) -> str:
     """Return the baseline with the highest NDCG."""
     return max(metrics, key=lambda name: metrics[name].ndcg.mean() if len(metrics[name].ndcg) else -1.0)
-
-
 
 
 def measure_baselines(workspace: Workspace, config: FineTuneConfig) -> dict[str, dict[str, float]]:

@@ -186,9 +186,7 @@ class Examples:
         return Examples(self.users[chosen], self.times[chosen], self.at_us[chosen], self.stages[chosen])
 
 
-def make_examples(
-    index: TimelineIndex, at_us: I64, stages: npt.NDArray[np.uint8], purchase: Mask
-) -> Examples:
+def make_examples(index: TimelineIndex, at_us: I64, stages: npt.NDArray[np.uint8], purchase: Mask) -> Examples:
     """Return every user with a purchase before a moment, at each moment of `at_us`.
 
     Parameters

@@ -104,9 +104,7 @@ def _run(workspace: Workspace, index: TimelineIndex, record: RunRecord, progress
     texts = ItemTexts.read(workspace, index)
     with clock.part("prepare"):
         features = text_features_for(workspace, config, device)
-        ready = prepare(
-            index, workspace.config, texts, config, progress, text_features=features, device=device
-        )
+        ready = prepare(index, workspace.config, texts, config, progress, text_features=features, device=device)
     learned = learn(ready, progress, clock)
     with clock.part("save"):
         save(learned.trained, index, ready.categories, workspace.runs_dir / record.run_id / "model")
@@ -247,9 +245,7 @@ def judge(ready: Prepared, trained: Trained) -> dict[str, object]:
         "baselines": {**baselines, **churn_baselines(index, split, test, ready.stages_at)},
         "stages": test.by_stage(ours, ready.rules),
         "baseline_stages": test.by_stage(others[strongest], ready.rules),
-        "comparison": Comparison(
-            baseline=strongest, mean=difference.mean, low=difference.low, high=difference.high
-        ),
+        "comparison": Comparison(baseline=strongest, mean=difference.mean, low=difference.low, high=difference.high),
     }
 
 
@@ -275,4 +271,3 @@ def _trained(ready: Prepared, calibration: Calibration) -> Trained:
         card=card,
         adapter=ready.source.adapter(),
     )
-

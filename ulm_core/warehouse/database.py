@@ -82,6 +82,11 @@ class Database:
         """Open a private database that lives as long as the object; threads may query it at once."""
         return cls(duckdb.connect(), is_shared=True)
 
+    @classmethod
+    def private(cls) -> Database:
+        """Open a private database for one thread; statements share its transaction and temporary tables."""
+        return cls(duckdb.connect())
+
     def confine(self, directory: Path) -> None:
         """From now on let SQL read files below `directory` only, and change no setting.
 

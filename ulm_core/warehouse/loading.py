@@ -14,9 +14,11 @@ from ulm_core.errors import InputError, NotFoundError, UlmError
 from ulm_core.events.columns import STANDARD, Columns, match_columns
 from ulm_core.events.samples import LogBundle
 from ulm_core.messages import N_, Message, message
+from ulm_core.warehouse.access import open_warehouse
 from ulm_core.warehouse.database import Database, literal, quote
-from ulm_core.warehouse.schema import migrate
-from ulm_core.workspace import Workspace
+from ulm_core.warehouse.head import advance_head
+from ulm_core.warehouse.privacy import pseudonymise, pseudonymise_users
+from ulm_core.workspace import Workspace, WorkspaceConfig
 
 Mode = Literal["append", "replace"]
 Report = Callable[[Message], None]
@@ -123,7 +125,7 @@ def _stage(database: Database, source: _Source) -> None:
     )
 
 
-def _move(database: Database, source: _Source, load_id: int) -> tuple[int, int]:
+def _move(database: Database, source: _Source, load_id: int, *, keep_original: bool) -> tuple[int, int]:
     """Move `staging` into events and quarantine; return (rows loaded, rows quarantined)."""
     database.execute(
         """INSERT INTO events SELECT user_id, time, event, item_id, value, quantity, session_id, properties, ?
@@ -132,11 +134,11 @@ def _move(database: Database, source: _Source, load_id: int) -> tuple[int, int]:
     )
     database.execute(
         """INSERT INTO quarantine (load_id, source, row_number, reason, original)
-        SELECT ?, ?, row_number, reason, to_json({
+        SELECT ?, ?, row_number, reason, CASE WHEN ? THEN to_json({
             'user': user_id, 'time': raw_time, 'event': event, 'item': item_id,
-            'value': raw_value, 'quantity': raw_quantity, 'session': session_id})
+            'value': raw_value, 'quantity': raw_quantity, 'session': session_id}) END
         FROM staging WHERE reason IS NOT NULL""",
-        [load_id, source.name],
+        [load_id, source.name, keep_original],
     )
     counts = database.query("SELECT count(*) FILTER (reason IS NULL), count(reason) FROM staging")
     database.execute("DROP TABLE staging")
@@ -181,10 +183,10 @@ def _load(
     sources: Callable[[Database], Iterable[_Source]],
     tables: tuple[pa.Table | None, pa.Table | None],
     report: Report,
+    config: WorkspaceConfig | None,
 ) -> LoadReport:
-    """Run one load in one transaction: it is there whole, or not at all."""
-    with Database.open_writer(workspace.warehouse_path) as database:
-        migrate(database)
+    """Run one load in one transaction: it is there whole, with its configuration, or not at all."""
+    with open_warehouse(workspace) as database:
         known = None if mode == "replace" else _known_load(database, fingerprint)
         if known:
             return known
@@ -195,18 +197,20 @@ def _load(
         loaded = quarantined = 0
         for source in sources(database):
             _stage(database, source)
-            good, bad = _move(database, source, load_id)
+            pseudonymise(database, workspace, "staging")
+            good, bad = _move(database, source, load_id, keep_original=not workspace.protection.pseudonymised)
             loaded, quarantined = loaded + good, quarantined + bad
             report(message(N_("{n} rows read"), n=f"{loaded + quarantined:,}"))
         if loaded == 0:
             raise _nothing_loaded(database, name, quarantined)
         _load_attributes(database, tables[0], "items", ("item_id", "text", "category"))
-        _load_attributes(database, tables[1], "users", ("user_id",))
+        _load_attributes(database, pseudonymise_users(workspace, tables[1]), "users", ("user_id",))
         database.execute(
             """INSERT INTO loads (load_id, loaded_at, source, fingerprint, rows_read, rows_loaded, rows_quarantined)
             VALUES (?, now() AT TIME ZONE 'UTC', ?, ?, ?, ?, ?)""",
             [load_id, name, fingerprint, loaded + quarantined, loaded, quarantined],
         )
+        advance_head(database, load_id, fingerprint, config)
         database.execute("COMMIT")
         database.execute("CHECKPOINT")
     return LoadReport(load_id, name, fingerprint, loaded + quarantined, loaded, quarantined, is_new=True)
@@ -237,7 +241,8 @@ def load_bundle(workspace: Workspace, bundle: LogBundle, mode: Mode = "replace",
             yield _Source("log", (), match_columns(table.column_names), bundle.source)
             database.unregister("log")
 
-    return _load(workspace, mode, bundle.fingerprint, bundle.source, sources, (bundle.items, bundle.users), report)
+    tables = (bundle.items, bundle.users)
+    return _load(workspace, mode, bundle.fingerprint, bundle.source, sources, tables, report, bundle.config)
 
 
 def load_file(workspace: Workspace, path: Path, mode: Mode = "append", report: Report = _quiet) -> LoadReport:
@@ -257,9 +262,12 @@ def load_file(workspace: Workspace, path: Path, mode: Mode = "append", report: R
     if path.stat().st_size == 0:
         raise InputError(N_("{file} is empty. Nothing was changed."), file=path.name)
     report(message(N_("Reading {file}"), file=path.name))
-    return _load(
-        workspace, mode, file_fingerprint(path), path.name, lambda db: [_file_source(db, path)], (None, None), report
-    )
+    config = WorkspaceConfig(name=path.stem) if mode == "replace" else None
+
+    def sources(database: Database) -> Iterable[_Source]:
+        return [_file_source(database, path)]
+
+    return _load(workspace, mode, file_fingerprint(path), path.name, sources, (None, None), report, config)
 
 
 __all__ = ["Columns", "LoadReport", "Mode", "Report", "file_fingerprint", "load_bundle", "load_file"]

@@ -43,6 +43,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             load_id INTEGER NOT NULL, user_id VARCHAR NOT NULL, flag VARCHAR NOT NULL, rows BIGINT NOT NULL,
             detail VARCHAR)""",
     ),
+    (  # crash safety and erasure (ADR 0008)
+        """CREATE TABLE head (
+            version VARCHAR, epoch INTEGER NOT NULL, config VARCHAR, must_rewrite BOOLEAN NOT NULL)""",
+        "CREATE TABLE erasures (erased_at TIMESTAMP NOT NULL, events BIGINT NOT NULL)",
+    ),
 )
 
 

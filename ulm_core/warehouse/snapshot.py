@@ -1,60 +1,203 @@
 """Immutable Parquet snapshots of the warehouse: what pages, workers and the CLI read.
 
 One writer excludes every reader of a DuckDB file (ADR 0003), so readers never open it. A published
-version is a folder that no longer changes; a process keeps reading the one it opened.
+version is a folder that no longer changes; a process keeps reading the one it opened. A version that
+appends to the one before shares its files by hard links and adds the new rows as a part of its own
+(ADR 0008).
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
 import pyarrow as pa
+from pydantic import BaseModel, ConfigDict
 
-from ulm_core.warehouse.database import Database, literal
+from ulm_core.keys import Keys
+from ulm_core.warehouse import parquet
+from ulm_core.warehouse.access import memory_database
+from ulm_core.warehouse.database import Database
+from ulm_core.warehouse.head import Head
 from ulm_core.workspace import Workspace
+
+FORMAT = 2
+MAX_PARTS = 24  # then all parts become one again
+MAX_APPENDED_ROWS = 20_000_000  # what is appended passes through memory; more is built anew, streaming
 
 # Ties are ordered by content, never by the order of the source: The Complete Journey sorts a basket by
 # product, which would tell a model the next item.
-_ORDER = "user_id, time, session_id NULLS FIRST, hash(event, item_id, value, quantity), event, item_id, value, quantity"
+EVENT_ORDER = (
+    "user_id, time, session_id NULLS FIRST, hash(event, item_id, value, quantity), event, item_id, value, quantity"
+)
+_PART_ORDER = f"{EVENT_ORDER}, properties"
 
+# Tables written whole; one that did not change is linked.
 _EXPORTS = {
-    "events": f"SELECT * EXCLUDE (load_id) FROM events ORDER BY {_ORDER}",
-    "items": "SELECT * FROM items ORDER BY item_id",
-    "users": "SELECT * FROM users ORDER BY user_id",
-    "loads": "SELECT * FROM loads ORDER BY load_id",
-    "quarantine": "SELECT * FROM quarantine ORDER BY load_id, source, row_number",
-    "attributes": "SELECT * FROM attributes ORDER BY target, name",
-    "returns": "SELECT * FROM returns ORDER BY user_id, time, item_id, session_id, quantity",
-    "user_flags": "SELECT * FROM user_flags ORDER BY load_id, user_id, flag",
+    "items": "item_id",
+    "users": "user_id",
+    "loads": "load_id",
+    "quarantine": "load_id, source, row_number",
+    "attributes": "target, name",
+    "returns": "user_id, time, item_id, session_id, quantity",
+    "user_flags": "load_id, user_id, flag",
+    "erasures": "erased_at",
 }
+TABLES = ("events", *_EXPORTS)
 
 
-def write_snapshot(database: Database, directory: Path) -> None:
-    """Write every table of the warehouse as a Parquet file into `directory`."""
-    for name, sql in _EXPORTS.items():
-        target = literal(str(directory / f"{name}.parquet"))
-        database.execute(f"COPY ({sql}) TO {target} (FORMAT parquet, COMPRESSION zstd)")
+class VersionRecord(BaseModel):
+    """What a version was made of, kept beside it in ``version.json``.
+
+    Attributes
+    ----------
+    previous
+        The version it replaced: what an undo goes back to.
+    epoch, loads, rows
+        Which rows of the warehouse it holds; a later version may append to it when they still stand.
+    contents
+        Per table written whole, a digest of its rows.
+    config_before
+        Configuration (JSON) to go back to; only where the load brought one of its own.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: int = FORMAT
+    version: str
+    previous: str | None = None
+    epoch: int = 0
+    loads: tuple[int, ...] = ()
+    rows: int = 0
+    contents: dict[str, str] = {}
+    config_before: str | None = None
+
+
+def read_record(directory: Path) -> VersionRecord | None:
+    """Return the record of a version, None for a version of an older program or a folder that is gone."""
+    try:
+        record = VersionRecord.model_validate_json((directory / "version.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return record if record.format == FORMAT else None
+
+
+def loads_to_append(database: Database, head: Head, base: VersionRecord | None) -> tuple[int, ...] | None:
+    """Return the loads that the warehouse has beyond `base`; None when `base` is nothing to append to."""
+    if base is None or base.epoch != head.epoch:
+        return None
+    loads = [int(load) for load in database.query("SELECT load_id FROM loads ORDER BY load_id")["load_id"].to_pylist()]
+    new = tuple(load for load in loads if load not in base.loads)
+    rows = int(str(database.scalar("SELECT count(*) FROM events")))
+    appended = int(str(database.scalar("SELECT count(*) FROM events WHERE list_contains(?, load_id)", [list(new)])))
+    stands = set(base.loads) <= set(loads) and base.rows + appended == rows
+    return new if stands and appended <= min(base.rows, MAX_APPENDED_ROWS) else None
+
+
+def _content(database: Database, table: str) -> str:
+    digest = database.query(
+        f"SELECT count(*) AS n, bit_xor(hash(t)) AS h, sum(hash(t) % 4294967291) AS s FROM {table} t"
+    )
+    return ":".join(str(column[0].as_py()) for column in digest.columns)
+
+
+def _write_events(
+    database: Database, directory: Path, base: Path | None, new: tuple[int, ...] | None, keys: Keys | None
+) -> None:
+    """Write the events: everything as one part, or the parts of `base` and one more."""
+    (directory / "events").mkdir()
+    parts = sorted((base / "events").iterdir()) if base and new is not None else []
+    if len(parts) >= MAX_PARTS or new is None:
+        parts, where = [], ""
+    else:
+        where = f"WHERE load_id IN ({', '.join(map(str, new)) or 'NULL'})"
+    for part in parts:
+        os.link(part, directory / "events" / part.name)
+    if new or not parts:
+        target = directory / "events" / f"{len(parts):04d}-{max(new or (0,)):06d}.parquet"
+        parquet.copy(database, f"SELECT * FROM events {where} ORDER BY {_PART_ORDER}", target, keys)
+
+
+def write_snapshot(
+    database: Database,
+    directory: Path,
+    head: Head,
+    *,
+    base: Path | None = None,
+    new: tuple[int, ...] | None = None,
+    keys: Keys | None = None,
+) -> VersionRecord:
+    """Write every table of the warehouse as Parquet into `directory`.
+
+    Parameters
+    ----------
+    database
+        The warehouse.
+    directory
+        An empty folder.
+    head
+        State of the warehouse.
+    base
+        Version whose unchanged files are linked.
+    new
+        Loads that `base` lacks (`loads_to_append`); None writes all events anew.
+    keys
+        Keys of an encrypted workspace.
+    """
+    before = read_record(base) if base else None
+    contents = {name: _content(database, name) for name in _EXPORTS}
+    for name, order in _EXPORTS.items():
+        target = directory / f"{name}.parquet"
+        if base and before and new is not None and before.contents.get(name) == contents[name]:
+            os.link(base / f"{name}.parquet", target)
+        else:
+            parquet.copy(database, f"SELECT * FROM {name} ORDER BY {order}", target, keys)
+    _write_events(database, directory, base, new, keys)
+    loads = database.query("SELECT load_id FROM loads ORDER BY load_id")["load_id"].to_pylist()
+    return VersionRecord(
+        version=str(head.version),
+        previous=base.name if base else None,
+        epoch=head.epoch,
+        loads=tuple(loads),
+        rows=int(str(database.scalar("SELECT count(*) FROM events"))),
+        contents=contents,
+    )
+
+
+def files_of(directory: Path, table: str) -> Path:
+    """Return the file, or the pattern of files, that holds a table of a version."""
+    single = directory / f"{table}.parquet"
+    return directory / table / "*.parquet" if table == "events" and not single.exists() else single
 
 
 class Snapshot:
     """Read-only SQL over one published version.
 
     Views: ``events(user_id, time, event, item_id, value, quantity, session_id, properties)``, ``items``,
-    ``users``, ``loads``, ``quarantine``, ``attributes``, ``returns``, ``user_flags``.
+    ``users``, ``loads``, ``quarantine``, ``attributes``, ``returns``, ``user_flags``, ``erasures``.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, keys: Keys | None = None) -> None:
         self.directory = directory
         self.version = directory.name
-        self._database = Database.in_memory()
+        self.keys = keys
+        self._database = memory_database(keys)
         # A version published by an older program lacks the tables that came later.
-        self.views = tuple(name for name in _EXPORTS if (directory / f"{name}.parquet").exists())
+        self.views = tuple(name for name in TABLES if self._has(name))
         for name in self.views:
-            path = literal(str(directory / f"{name}.parquet"))
-            self._database.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet({path})")
+            rows = parquet.source(files_of(directory, name), keys, by_name=name == "events")
+            columns = "* EXCLUDE (load_id)" if name == "events" and self._is_parted else "*"
+            self._database.execute(f"CREATE VIEW {name} AS SELECT {columns} FROM {rows}")
         self._database.confine(directory)
+
+    @property
+    def _is_parted(self) -> bool:
+        return (self.directory / "events").is_dir()
+
+    def _has(self, table: str) -> bool:
+        return (table == "events" and self._is_parted) or (self.directory / f"{table}.parquet").exists()
 
     @staticmethod
     def open(workspace: Workspace) -> Snapshot:
@@ -65,7 +208,7 @@ class Snapshot:
         EmptyWorkspaceError
             When nothing was loaded yet.
         """
-        return _open(workspace.version_dir())
+        return _open(workspace.version_dir(), workspace.file_keys())
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> pa.Table:
         """Return the rows of one SELECT, values bound to ``?``."""
@@ -75,7 +218,11 @@ class Snapshot:
         """Return the rows of one SELECT batch by batch."""
         return self._database.stream(sql, parameters)
 
+    def keep(self, name: str, sql: str) -> None:
+        """Keep the rows of a SELECT as a table in the memory of this snapshot."""
+        self._database.execute(f"CREATE OR REPLACE TABLE {name} AS {sql}")
+
 
 @lru_cache(maxsize=4)
-def _open(directory: Path) -> Snapshot:
-    return Snapshot(directory)
+def _open(directory: Path, keys: Keys | None) -> Snapshot:
+    return Snapshot(directory, keys)

@@ -39,7 +39,7 @@ def finish(
     figure
         The chart, changed in place.
     unit
-        What the value axis counts; written once at its head instead of beside every tick.
+        What the value axis counts; for bars that lie, name it in the title of the card instead.
     height
         Pixels; fixed so that nothing jumps while a page fills.
     legend
@@ -51,7 +51,7 @@ def finish(
     """
     figure.update_layout(
         height=height,
-        margin={"l": 8, "r": 8, "t": 44 if legend or unit else 12, "b": 8},
+        margin={"l": 8, "r": 8, "t": 40 if legend else 14, "b": 8},
         hovermode=hovermode,
         showlegend=legend,
         legend={
@@ -74,17 +74,7 @@ def finish(
         if language() != "en":
             figure.update_xaxes(tickformatstops=_NUMERIC_DATES)
     if unit:
-        figure.add_annotation(
-            text=unit,
-            x=1,
-            y=1.02,
-            xref="paper",
-            yref="paper",
-            xanchor="right",
-            yanchor="bottom",
-            showarrow=False,
-            font={"size": 12, "color": MUTED},
-        )
+        figure.update_yaxes(title={"text": unit, "font": {"size": 12, "color": MUTED}, "standoff": 8})
     return figure
 
 

@@ -7,7 +7,6 @@ import plotly.graph_objects as go
 
 from pages.parts import fmt
 from pages.parts.charts.base import finish
-from pages.parts.i18n import _
 from pages.parts.palette import BRAND, TEXT
 
 
@@ -35,5 +34,5 @@ def event_bars(frame: pd.DataFrame) -> go.Figure:
     top = float(frame["rows"].max()) if len(frame) else 1.0
     figure.update_xaxes(visible=False, range=[0, top * 1.18])
     figure.update_yaxes(autorange="reversed")
-    figure = finish(figure, unit=_("events"), height=70 + 44 * max(len(frame), 1), legend=False, hovermode="closest")
+    figure = finish(figure, height=70 + 44 * max(len(frame), 1), legend=False, hovermode="closest")
     return figure.update_xaxes(visible=False).update_yaxes(showgrid=False)

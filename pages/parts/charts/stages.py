@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -56,7 +57,7 @@ def stage_mix(frame: pd.DataFrame, *, order: Sequence[str], share: bool = False)
             ],
             marker={
                 "color": stage_color(stage),
-                "opacity": opacities(part["is_complete"]),
+                "opacity": opacities(list(part["is_complete"])),
                 "line": {"color": BACKGROUND, "width": 0.6},
             },
             hovertemplate="%{customdata[1]:,}" + (" (%{y:.1%})" if share else ""),
@@ -89,7 +90,7 @@ def lifecycle_columns(frame: pd.DataFrame) -> go.Figure:
             ],
             marker={
                 "color": stage_color(status),
-                "opacity": opacities(part["is_complete"]),
+                "opacity": opacities(list(part["is_complete"])),
                 "pattern": {"shape": hatch(list(part["is_complete"])), "fillmode": "overlay"},
                 "line": {"color": BACKGROUND, "width": 0.6},
             },
@@ -125,6 +126,25 @@ def pulse(frame: pd.DataFrame) -> go.Figure:
     return finish(figure, unit=_("gained / lost"), legend=False, height=220, time_axis=True)
 
 
+def _ribbons(matrix: pd.DataFrame, rows: list[str], columns: list[str]) -> dict[str, Any]:
+    """Return the links of a Sankey: one ribbon per move that somebody made, in the colour of where it starts."""
+    counts = matrix.loc[rows, columns].to_numpy().tolist()
+    moves = [
+        (i, j, int(users), before, after)
+        for i, (before, line) in enumerate(zip(rows, counts, strict=True))
+        for j, (after, users) in enumerate(zip(columns, line, strict=True))
+        if users
+    ]
+    return {
+        "source": [move[0] for move in moves],
+        "target": [len(rows) + move[1] for move in moves],
+        "value": [move[2] for move in moves],
+        "color": [faded(stage_color(move[3]), 0.42) for move in moves],
+        "customdata": [[stage_label(move[3]), stage_label(move[4])] for move in moves],
+        "hovertemplate": "%{customdata[0]} → %{customdata[1]}: %{value:,}<extra></extra>",
+    }
+
+
 def stage_flow(matrix: pd.DataFrame, left: str, right: str) -> go.Figure:
     """Sankey of users between the stages of two periods.
 
@@ -135,14 +155,8 @@ def stage_flow(matrix: pd.DataFrame, left: str, right: str) -> go.Figure:
     left, right
         Names of the two periods.
     """
-    rows = [stage for stage in matrix.index if matrix.loc[stage].sum()]
-    columns = [stage for stage in matrix.columns if matrix[stage].sum()]
-    links = [
-        (i, len(rows) + j, int(matrix.at[before, after]), before, after)
-        for i, before in enumerate(rows)
-        for j, after in enumerate(columns)
-        if matrix.at[before, after]
-    ]
+    rows = [str(stage) for stage in matrix.index if matrix.loc[stage].sum()]
+    columns = [str(stage) for stage in matrix.columns if matrix[stage].sum()]
     figure = go.Figure(
         go.Sankey(
             arrangement="snap",
@@ -154,14 +168,7 @@ def stage_flow(matrix: pd.DataFrame, left: str, right: str) -> go.Figure:
                 "line": {"width": 0},
                 "hovertemplate": "%{label}: %{value:,}<extra></extra>",
             },
-            link={
-                "source": [link[0] for link in links],
-                "target": [link[1] for link in links],
-                "value": [link[2] for link in links],
-                "color": [faded(stage_color(link[3]), 0.42) for link in links],
-                "customdata": [[stage_label(link[3]), stage_label(link[4])] for link in links],
-                "hovertemplate": "%{customdata[0]} → %{customdata[1]}: %{value:,}<extra></extra>",
-            },
+            link=_ribbons(matrix, rows, columns),
             textfont={"color": TEXT, "size": 13},
         )
     )
@@ -200,7 +207,10 @@ def matrix_heatmap(matrix: pd.DataFrame, *, share: bool = True) -> go.Figure:
                 [f"{shares.at[r, c]:.0%}" if share else f"{matrix.at[r, c]:,}" for c in matrix.columns]
                 for r in matrix.index
             ],
-            customdata=[[[int(matrix.at[r, c]), r, c] for c in matrix.columns] for r in matrix.index],
+            customdata=[
+                [[int(users), row, column] for column, users in zip(matrix.columns, line, strict=True)]
+                for row, line in zip(matrix.index, matrix.to_numpy().tolist(), strict=True)
+            ],
             texttemplate="%{text}",
             hovertemplate="%{y} → %{x}: %{customdata[0]:,} (%{text})<extra></extra>",
             showscale=False,

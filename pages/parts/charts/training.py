@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from pages.parts.charts.base import finish
 from pages.parts.i18n import _
-from pages.parts.palette import BRAND, MUTED, POSITIVE, SERIES
+from pages.parts.palette import MUTED, POSITIVE, SERIES, TEXT
 
 
 def smooth(values: pd.Series, weight: float) -> pd.Series:
@@ -91,38 +91,36 @@ def metric_bars(frame: pd.DataFrame, *, model: str, unit: str) -> go.Figure:
             },
             error_x=error,
             text=[f"{value:.4f}" for value in ordered["value"]],
-            textposition="inside",
-            insidetextanchor="start",
-            textfont={"color": "white"},
+            textposition="outside",
+            textfont={"color": TEXT},
+            cliponaxis=False,
             hovertemplate="%{y}: %{x:.4f}<extra></extra>",
         )
     )
-    figure.update_xaxes(rangemode="tozero")
-    return finish(figure, unit=unit, legend=False, height=80 + 38 * len(ordered), hovermode="closest")
+    top = float(ordered["value"].max()) if len(ordered) else 1.0
+    figure.update_xaxes(range=[0, top * 1.12])
+    figure = finish(figure, legend=False, height=90 + 38 * len(ordered), hovermode="closest")
+    return figure.update_xaxes(title={"text": unit, "font": {"size": 12}}).update_yaxes(showgrid=False)
 
 
-def validation_curve(frame: pd.DataFrame, *, unit: str, best: int | None = None) -> go.Figure:
-    """Draw a validation metric by epoch, with the epoch that was kept.
+def validation_curves(frame: pd.DataFrame) -> go.Figure:
+    """Draw what was validated by step, one line a metric.
 
     Parameters
     ----------
     frame
-        Columns ``epoch`` and ``value``.
-    unit
-        The metric.
-    best
-        Epoch whose weights were kept.
+        Columns ``step``, ``series`` and ``value``.
     """
-    figure = go.Figure(
-        go.Scatter(
-            x=frame["epoch"],
-            y=frame["value"],
+    figure = go.Figure()
+    for position, (series, part) in enumerate(frame.groupby("series", sort=False)):
+        figure.add_scatter(
+            x=part["step"],
+            y=part["value"],
+            name=str(series),
             mode="lines+markers",
-            line={"color": BRAND, "width": 2.4},
+            line={"color": SERIES[position % len(SERIES)], "width": 2.4},
             marker={"size": 7},
-            hovertemplate="%{y:.4f}<extra></extra>",
+            hovertemplate="%{y:.4f}",
         )
-    )
-    if best is not None:
-        figure.add_vline(x=best, line={"color": MUTED, "dash": "dot", "width": 1}, annotation={"text": _("kept")})
-    return finish(figure, unit=unit, legend=False, height=300)
+    figure = finish(figure, height=320)
+    return figure.update_xaxes(title={"text": _("step"), "font": {"size": 12}})

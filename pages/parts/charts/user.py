@@ -12,9 +12,12 @@ import plotly.graph_objects as go
 from pages.parts.charts.base import finish
 from pages.parts.charts.stages import stage_label
 from pages.parts.i18n import _, term
-from pages.parts.palette import BRAND, MUTED, NEGATIVE, POSITIVE, SERIES, TEXT, stage_color
+from pages.parts.palette import BACKGROUND, BRAND, MUTED, NEGATIVE, POSITIVE, SERIES, TEXT, stage_color
 
 SHOWN_BARS = 8
+LABEL_LENGTH = 46
+ROW_HEIGHT = 42
+NEGLIGIBLE = 0.002  # of the largest part; smaller ones are no bar, only part of "others"
 
 
 def timeline(events: pd.DataFrame, spans: pd.DataFrame) -> go.Figure:
@@ -80,11 +83,19 @@ class Contribution:
 def group_small(parts: Sequence[Contribution], shown: int = SHOWN_BARS) -> list[Contribution]:
     """Return the largest parts by size and the sum of the rest as one."""
     ordered = sorted(parts, key=lambda part: abs(part.value), reverse=True)
-    if len(ordered) <= shown + 1:
-        return ordered
-    rest = ordered[shown:]
-    other = Contribution(_("{n} others").format(n=len(rest)), sum(part.value for part in rest))
-    return [*ordered[:shown], other]
+    least = NEGLIGIBLE * abs(ordered[0].value) if ordered else 0.0
+    kept = [part for part in ordered[:shown] if abs(part.value) > least]
+    rest = ordered[len(kept) :]
+    if not rest:
+        return kept
+    if len(rest) == 1 and abs(rest[0].value) > least:
+        return [*kept, rest[0]]
+    return [*kept, Contribution(_("{n} others").format(n=len(rest)), sum(part.value for part in rest))]
+
+
+def shorten(label: str, length: int = LABEL_LENGTH) -> str:
+    """Return a label that leaves room for the bars."""
+    return label if len(label) <= length else label[: length - 1].rstrip(" ,") + "…"
 
 
 def waterfall(base: float, parts: Sequence[Contribution], *, unit: str = "") -> go.Figure:
@@ -96,53 +107,74 @@ def waterfall(base: float, parts: Sequence[Contribution], *, unit: str = "") -> 
         What the model says without knowing this user.
     parts
         Contributions; their sum plus `base` is the score that stands at the end.
+    unit
+        What the score is measured in.
     """
-    shown = group_small(parts)
     figure = go.Figure()
     labels = [_("base value")]
+    figure.add_trace(_bar(labels[0], base, color=MUTED, text=f"{base:.3f}", opacity=0.55))
     position = base
-    figure.add_bar(
-        y=labels,
-        x=[base],
-        orientation="h",
-        marker={"color": MUTED, "opacity": 0.55},
-        text=[f"{base:.3f}"],
-        textposition="outside",
-        cliponaxis=False,
-        hovertemplate="%{y}: %{x:.4f}<extra></extra>",
-    )
-    for number, part in enumerate(shown):
-        label = part.label if part.label not in labels else f"{part.label} ({number})"
-        labels.append(label)
-        figure.add_bar(
-            y=[label],
-            x=[part.value],
-            base=[position],
-            orientation="h",
-            marker={"color": POSITIVE if part.value >= 0 else NEGATIVE, "cornerradius": 3},
-            text=[f"{part.value:+.3f}"],
-            textposition="outside",
-            cliponaxis=False,
-            customdata=[[part.detail]],
-            hovertemplate="%{y}: " + f"{part.value:+.4f}" + "<br>%{customdata[0]}<extra></extra>",
+    for number, part in enumerate(group_small(parts)):
+        short = shorten(part.label)
+        labels.append(short if short not in labels else f"{short} ({number})")
+        color = POSITIVE if part.value >= 0 else NEGATIVE
+        hover = f"{part.label}: {part.value:+.4f}" + (f"<br>{part.detail}" if part.detail else "")
+        figure.add_trace(
+            _bar(labels[-1], part.value, base=position, color=color, text=f"{part.value:+.3f}", hover=hover)
         )
         position += part.value
     labels.append(_("score"))
-    figure.add_bar(
-        y=[labels[-1]],
-        x=[position],
+    figure.add_trace(_bar(labels[-1], position, color=BRAND, text=f"<b>{position:.3f}</b>"))
+    figure.add_vline(x=base, line={"color": MUTED, "width": 1, "dash": "dot"})
+    for label in labels:
+        # Above its bar, not beside it: on a phone, labels at the side would leave no room for the bars.
+        figure.add_annotation(
+            x=0,
+            y=label,
+            xref="paper",
+            xanchor="left",
+            yshift=ROW_HEIGHT * 0.4,
+            text=label,
+            showarrow=False,
+            borderpad=1,
+            bgcolor=BACKGROUND,
+            font={"color": TEXT, "size": 12},
+        )
+    low, high = _extent(base, group_small(parts))
+    figure = finish(figure, height=70 + ROW_HEIGHT * len(labels), legend=False, hovermode="closest")
+    figure.update_layout(barmode="overlay", bargap=0.6)
+    figure.update_xaxes(range=[low, high], title={"text": unit, "font": {"size": 12}})
+    return figure.update_yaxes(
+        autorange="reversed", categoryorder="array", categoryarray=labels, showticklabels=False, showgrid=False
+    )
+
+
+def _extent(base: float, parts: Sequence[Contribution]) -> tuple[float, float]:
+    """Return the range of a waterfall with room for the numbers at the ends of the bars."""
+    stops = [0.0, base]
+    for part in parts:
+        stops.append(stops[-1] + part.value)
+    low, high = min(stops), max(stops)
+    room = 0.14 * ((high - low) or 1.0)
+    return (low - room if low < 0 else low), high + room
+
+
+def _bar(
+    label: str, value: float, *, color: str, text: str, base: float = 0.0, opacity: float = 1.0, hover: str = ""
+) -> go.Bar:
+    """Return one lying bar of a waterfall, from `base` to ``base + value``."""
+    return go.Bar(
+        y=[label],
+        x=[value],
+        base=[base],
         orientation="h",
-        marker={"color": BRAND, "cornerradius": 3},
-        text=[f"<b>{position:.3f}</b>"],
+        marker={"color": color, "opacity": opacity, "cornerradius": 3},
+        text=[text],
         textposition="outside",
         cliponaxis=False,
-        hovertemplate="%{y}: %{x:.4f}<extra></extra>",
+        customdata=[[hover or f"{label}: {value:.4f}"]],
+        hovertemplate="%{customdata[0]}<extra></extra>",
     )
-    figure.add_vline(x=base, line={"color": MUTED, "width": 1, "dash": "dot"})
-    figure.update_yaxes(autorange="reversed", categoryorder="array", categoryarray=labels, tickfont={"color": TEXT})
-    figure.update_layout(barmode="overlay")
-    figure = finish(figure, unit=unit, height=70 + 30 * len(labels), legend=False, hovermode="closest")
-    return figure.update_yaxes(showgrid=False)
 
 
 def stage_spans(changes: Sequence[tuple[datetime, str]], end: datetime) -> pd.DataFrame:

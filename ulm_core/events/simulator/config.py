@@ -27,9 +27,7 @@ class SimulatorConfig(BaseModel):
     seed: int = Field(1, ge=0, lt=2**64, description="Seed of every random stream.")
     start: dt.date = Field(dt.date(2025, 1, 1), description="First day of the log (UTC).")
 
-    items: int = Field(
-        1_200, ge=1, le=1_000_000, description="Items; at least one a taste and category."
-    )
+    items: int = Field(1_200, ge=1, le=1_000_000, description="Items; at least one a taste and category.")
     clusters: int = Field(6, ge=1, le=8, description="Taste clusters of users and items.")
     categories: int = Field(10, ge=1, le=12, description="Item categories.")
     taste_strength: float = Field(0.75, ge=0, le=1, description="Chance that a viewed item is of the user's own taste.")
@@ -37,9 +35,7 @@ class SimulatorConfig(BaseModel):
     new_item_share: float = Field(0.15, ge=0, le=0.9, description="Share of items launched while the log runs.")
     repeat_share: float = Field(0.15, ge=0, le=1, description="Chance that a view is of the item bought last.")
 
-    early_share: float = Field(
-        0.3, ge=0, le=1, description="Share who signed up in the 60 days before the log."
-    )
+    early_share: float = Field(0.3, ge=0, le=1, description="Share who signed up in the 60 days before the log.")
     sessions_per_week: float = Field(1.5, gt=0, le=50, description="Mean sessions a week of a living user.")
     session_spread: float = Field(0.6, ge=0, le=2, description="Sigma of the log-normal that spreads session rates.")
     views_per_session: float = Field(3.5, ge=1, le=30, description="Mean item views of a session.")
@@ -48,23 +44,13 @@ class SimulatorConfig(BaseModel):
     purchase_rate: float = Field(0.5, ge=0, le=1, description="Chance from cart to purchase.")
     rate_rate: float = Field(0.25, ge=0, le=1, description="Chance that a purchase is rated, some days later.")
     share_rate: float = Field(0.02, ge=0, le=1, description="Chance that a view that was not carted is shared.")
-    taste_lift: float = Field(
-        1.6, ge=1, le=4, description="Cart chance times this for own taste, else divided."
-    )
+    taste_lift: float = Field(1.6, ge=1, le=4, description="Cart chance times this for own taste, else divided.")
 
-    churn_hazard: float = Field(
-        1 / 60, ge=0, le=10, description="Churn hazard a day, activated, satisfaction 0.5."
-    )
-    satisfaction_effect: float = Field(
-        3.0, ge=0, le=10, description="Hazard x exp(-this x (satisfaction - 0.5))."
-    )
-    satisfaction_memory: float = Field(
-        0.6, ge=0, lt=1, description="Weight of the past in satisfaction."
-    )
+    churn_hazard: float = Field(1 / 60, ge=0, le=10, description="Churn hazard a day, activated, satisfaction 0.5.")
+    satisfaction_effect: float = Field(3.0, ge=0, le=10, description="Hazard x exp(-this x (satisfaction - 0.5)).")
+    satisfaction_memory: float = Field(0.6, ge=0, lt=1, description="Weight of the past in satisfaction.")
     inactivated_ratio: float = Field(2.5, ge=1, le=50, description="Hazard ratio before the first purchase.")
-    channel_effect: float = Field(
-        1.0, ge=0, le=3, description="Power on the channels' hazard ratios; 0 = none."
-    )
+    channel_effect: float = Field(1.0, ge=0, le=3, description="Power on the channels' hazard ratios; 0 = none.")
     resurrection_share: float = Field(0.2, ge=0, le=1, description="Chance that a churned user returns at all.")
     resurrection_days: float = Field(60.0, gt=0, le=3_660, description="Mean days from churn to return.")
 
@@ -72,12 +58,8 @@ class SimulatorConfig(BaseModel):
     yearly_season: float = Field(0.2, ge=0, lt=1, description="Amplitude of the year (peak 1 December).")
     daily_season: float = Field(0.8, ge=0, lt=1, description="Amplitude of the day (peak 19:00 UTC).")
 
-    campaigns: int = Field(
-        4, ge=0, le=24, description="Evenly spaced; of four or more the last has no effect."
-    )
-    campaign_lift: float = Field(
-        0.06, ge=0, le=0.4, description="Chance of an extra purchase a mean campaign causes."
-    )
+    campaigns: int = Field(4, ge=0, le=24, description="Evenly spaced; of four or more the last has no effect.")
+    campaign_lift: float = Field(0.06, ge=0, le=0.4, description="Chance of an extra purchase a mean campaign causes.")
     holdout_share: float = Field(0.2, gt=0, lt=1, description="Share of each audience held out at random.")
     campaign_window_days: int = Field(14, ge=1, le=90, description="Days in which a campaign works.")
 
