@@ -64,3 +64,27 @@ def test_every_command_has_help() -> None:
     listing = run("--help").stdout
     for command in ("load", "sample", "info", "jobs", "worker", "start"):
         assert command in listing
+
+
+def test_simulate_into_a_workspace_then_info(tmp_path: Path) -> None:
+    options = ("--users", 60, "--days", 100, "--seed", 5, "--set", "dirty_share=0.05", "--workspace", tmp_path / "ws")
+    loaded = json.loads(run("simulate", *options, "--json").stdout)
+    truth = json.loads((tmp_path / "ws/simulation/truth/truth.json").read_text())
+    assert loaded["rows_read"] == truth["rows"]
+    assert json.loads(run("info", "--workspace", tmp_path / "ws", "--json").stdout)["users"] == truth["users_with_rows"]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ([], "--out"),
+        (["--out", "x", "--users", "0"], "users"),
+        (["--out", "x", "--set", "dirt=1"], "no parameter “dirt”"),
+        (["--out", "x", "--set", "dirt"], "name=value"),
+    ],
+)
+def test_simulate_says_what_it_cannot_do(options: list[str], expected: str) -> None:
+    done = run("simulate", *options)
+    assert done.returncode == 2
+    assert expected in done.stderr
+    assert "Traceback" not in done.stderr

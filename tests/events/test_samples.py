@@ -7,7 +7,7 @@ from ulm_core.events.samples import get_sample, package_dir, samples
 
 
 def test_every_sample_says_what_it_is_and_under_which_terms() -> None:
-    assert list(samples()) == ["complete-journey", "movielens-100k", "cdnow"]
+    assert list(samples()) == ["complete-journey", "movielens-100k", "cdnow", "simulated-shop"]
     assert all(str(sample.description) and str(sample.licence) for sample in samples().values())
 
 

@@ -80,7 +80,7 @@ def package_dir(package: str) -> Path:
 
 def samples() -> dict[str, Sample]:
     """Return every sample by name, the default one first."""
-    from ulm_core.events import complete_journey, public_logs  # readers import this module
+    from ulm_core.events import complete_journey, public_logs, simulator  # readers import this module
 
     listed = (
         Sample(
@@ -103,6 +103,13 @@ def samples() -> dict[str, Sample]:
             message(N_("69,659 purchases of 23,570 customers of a music shop over 18 months; no items.")),
             message(N_("Fader and Hardie, free for research and teaching; inside the package lifetimes.")),
             public_logs.read_cdnow,
+        ),
+        Sample(
+            "simulated-shop",
+            "Simulated shop",
+            message(N_("About 118,000 events of 2,000 made-up accounts over 180 days; the truth is known.")),
+            message(N_("Generated here; free of any terms. Nobody in it exists.")),
+            simulator.read_simulated_shop,
         ),
     )
     return {sample.name: sample for sample in listed}
