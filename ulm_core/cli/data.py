@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 
 from ulm_core.cli.common import JsonOption, WorkspaceOption, emit, note, open_workspace, table_lines
+from ulm_core.errors import InputError
+from ulm_core.events.cleaning import CleaningRules
+from ulm_core.events.mapping import require_complete
+from ulm_core.events.presets import list_presets, save_preset
 from ulm_core.events.samples import DEFAULT_SAMPLE, get_sample, samples
-from ulm_core.timeline.publish import import_bundle, import_file
-from ulm_core.warehouse.loading import LoadReport
+from ulm_core.events.sources import ReadOptions
+from ulm_core.messages import N_
+from ulm_core.timeline.publish import import_bundle, import_log, import_tables
+from ulm_core.warehouse.loading import LoadOptions, LoadReport
+from ulm_core.warehouse.preview import Preview, preview
 from ulm_core.warehouse.reports import DatasetSummary, dataset_summary
+from ulm_core.warehouse.tables import TableReport
+from ulm_core.workspace import Workspace
 
 
 def register(app: typer.Typer) -> None:
@@ -22,14 +32,105 @@ def register(app: typer.Typer) -> None:
 
 
 def load(
-    file: Annotated[Path, typer.Argument(help="CSV or Parquet file with the columns user, time, event (and more).")],
+    place: Annotated[
+        str | None,
+        typer.Argument(
+            help="File, folder, pattern, s3:// or https:// address, database file or postgresql:// address."
+        ),
+    ] = None,
+    preset: Annotated[str | None, typer.Option("--preset", help="Layout of a known source; 'list' names them.")] = None,
+    assign: Annotated[
+        list[str] | None, typer.Option("--map", help="Give a role to a column, e.g. user=member_no; repeatable.")
+    ] = None,
+    rule: Annotated[
+        list[str] | None, typer.Option("--rule", help="A cleaning rule, e.g. duplicates=keep; repeatable.")
+    ] = None,
+    file_format: Annotated[
+        str, typer.Option("--format", help="csv, jsonl, json, parquet, arrow or xml; found out by default.")
+    ] = "auto",
+    encoding: Annotated[str | None, typer.Option("--encoding", help="Of a text file; found out by default.")] = None,
+    delimiter: Annotated[str | None, typer.Option("--delimiter", help="Of a CSV file; found out by default.")] = None,
+    table: Annotated[str | None, typer.Option("--table", help="Which table, where the place is a database.")] = None,
+    users: Annotated[str | None, typer.Option("--users", help="File that describes the users.")] = None,
+    items: Annotated[str | None, typer.Option("--items", help="File that describes the items.")] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Replace what is loaded instead of adding to it.")] = False,
+    only_preview: Annotated[
+        bool, typer.Option("--preview", help="Show what would be read, with confidence; load nothing.")
+    ] = False,
+    save_as: Annotated[
+        str | None, typer.Option("--save-preset", help="Keep the mapping as a preset of the workspace.")
+    ] = None,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Load an event file; the same content a second time changes nothing."""
-    report = import_file(open_workspace(workspace), file, "replace" if replace else "append", note)
+    """Load an event log, or describe its users and items; the same content a second time changes nothing."""
+    if preset == "list":
+        _list_presets(open_workspace(workspace), as_json)
+        return
+    options = _options(preset, assign, rule, (file_format, encoding, delimiter), (table, users, items))
+    studio = open_workspace(workspace)
+    if place is None:
+        _describe(studio, users, items, as_json)
+        return
+    if only_preview or save_as:
+        seen = preview(place, options, studio)
+        if save_as:
+            require_complete(seen.mapping, [guess.column for guess in seen.guesses])
+            note(save_preset(studio, save_as, seen.mapping, rules=options.rules, read=options.read))
+        if only_preview:
+            emit(seen.to_json(), as_json, _preview_lines(seen))
+            return
+    report = import_log(studio, place, "replace" if replace else "append", note, options)
     emit(report.to_json(), as_json, _load_lines(report))
+
+
+def _options(
+    preset: str | None,
+    assign: list[str] | None,
+    rule: list[str] | None,
+    written: tuple[str, str | None, str | None],
+    tables: tuple[str | None, str | None, str | None],
+) -> LoadOptions:
+    """Return the options of a load from what was typed."""
+    read = {"format": written[0], "encoding": written[1], "delimiter": written[2]}
+    given = {name: value for name, value in read.items() if value not in {None, "auto"}}
+    try:
+        return LoadOptions(
+            preset=preset,
+            roles=_pairs(assign),
+            rules=CleaningRules.model_validate(_pairs(rule)) if rule else None,
+            read=ReadOptions.model_validate(given),
+            table=tables[0],
+            users=tables[1],
+            items=tables[2],
+        )
+    except (ValidationError, LookupError) as error:
+        reason = error.errors()[0] if isinstance(error, ValidationError) else None
+        text = f"{'.'.join(map(str, reason['loc']))}: {reason['msg']}" if reason else str(error)
+        raise InputError(N_("This cannot be used: {reason}."), reason=text) from error
+
+
+def _pairs(texts: list[str] | None) -> dict[str, str]:
+    """Return ``name=value`` texts as a mapping."""
+    pairs = {}
+    for text in texts or ():
+        name, sign, value = text.partition("=")
+        if not sign or not name or not value:
+            raise InputError(N_("“{text}” is not of the form name=value."), text=text)
+        pairs[name.strip()] = value.strip()
+    return pairs
+
+
+def _describe(workspace: Workspace, users: str | None, items: str | None, as_json: bool) -> None:
+    if not users and not items:
+        raise InputError(N_("Say what to load: a file, a folder, an address, or --users and --items files."))
+    reports = import_tables(workspace, users, items, note)
+    emit({report.target: report.to_json() for report in reports}, as_json, _table_lines(reports))
+
+
+def _list_presets(workspace: Workspace, as_json: bool) -> None:
+    listed = {name: preset.title for name, preset in list_presets(workspace).items()}
+    emit({"presets": listed}, as_json, table_lines(("name", "what it is"), listed.items()))
 
 
 def sample(
@@ -56,7 +157,42 @@ def info(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None
 def _load_lines(report: LoadReport) -> list[str]:
     if not report.is_new:
         return [f"{report.source} was loaded before; nothing changed."]
-    return [f"{report.source}: {report.rows_loaded:,} rows loaded, {report.rows_quarantined:,} quarantined."]
+    lines = [f"{report.source}: {report.rows_loaded:,} rows loaded, {report.rows_quarantined:,} quarantined."]
+    if report.rows_overlapping:
+        lines.append(f"{report.rows_overlapping:,} rows were loaded before and are counted once.")
+    lines += [f"  {reason}: {count:,}" for reason, count in report.reasons.items()]
+    if report.returns:
+        lines.append(f"{report.returns:,} returns and cancellations, {report.returns_linked:,} linked to a purchase.")
+    if report.robots:
+        lines.append(f"{report.robots:,} users flagged for event storms.")
+    lines += [str(choice.sentence) for choice in report.choices]
+    lines += [f"passed over: {name}" for name in report.skipped]
+    for target, found in report.ids.items():
+        lines += _match_lines(target, found)
+    return lines
+
+
+def _match_lines(target: str, found: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{target}: {found['rows_read']:,} rows; {found['only_in_log']:,} ids of the log are not described, "
+        f"{found['only_in_table']:,} described ids are not in the log."
+    ]
+
+
+def _table_lines(reports: Sequence[TableReport]) -> list[str]:
+    return [line for report in reports for line in _match_lines(report.target, report.to_json())]
+
+
+def _preview_lines(seen: Preview) -> list[str]:
+    rows = [
+        (guess.column, guess.role or "-", f"{guess.confidence:.0%}", " | ".join(guess.examples)[:50])
+        for guess in seen.guesses
+    ]
+    lines = [f"{seen.source}:", *table_lines(("column", "role", "sure", "examples"), rows)]
+    lines += [f"layout of: {', '.join(seen.presets)}"] if seen.presets else []
+    lines += [str(seen.problem)] if seen.problem else []
+    rejected = [row for row in seen.events.to_pylist() if row["reason"]] if seen.events.num_rows else []
+    return [*lines, f"{seen.events.num_rows} rows looked at, {len(rejected)} would be set aside."]
 
 
 def _info_lines(summary: DatasetSummary) -> list[str]:

@@ -1,4 +1,4 @@
-"""The dialect of a delimited text: delimiter, header, column names, line ends, found from its first lines."""
+"""The dialect of a delimited text: delimiter, header, column names, found from its first lines."""
 
 from __future__ import annotations
 
@@ -26,7 +26,6 @@ class Dialect:
     quote: str
     has_header: bool
     columns: tuple[str, ...]
-    new_line: str
     rows: tuple[tuple[str, ...], ...]
 
 
@@ -58,7 +57,7 @@ def find_dialect(head: str, options: ReadOptions, name: str) -> Dialect:
     has_header = _has_header(rows, options)
     columns = options.columns if options.columns and not has_header else _names(rows[0], has_header)
     body = rows[1:] if has_header else rows
-    return Dialect(delimiter, quote, has_header, tuple(columns), _new_line(text), tuple(tuple(row) for row in body))
+    return Dialect(delimiter, quote, has_header, tuple(columns), tuple(tuple(row) for row in body))
 
 
 def _find_delimiter(text: str) -> str:
@@ -112,9 +111,3 @@ def _names(first: Sequence[str], has_header: bool) -> list[str]:
         taken.add(name.lower())
         names.append(name)
     return names
-
-
-def _new_line(text: str) -> str:
-    if "\r\n" in text:
-        return "\\r\\n"
-    return "\\r" if "\r" in text and "\n" not in text else "\\n"

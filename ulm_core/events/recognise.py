@@ -213,6 +213,17 @@ def _mapping(roles: Mapping[str, tuple[str, float, Message]], profiles: Mapping[
     return ColumnMapping.model_validate(values)
 
 
+def with_content(mapping: ColumnMapping, sample: pa.Table) -> ColumnMapping:
+    """Return a mapping by name, completed by what the content says: how moments, numbers and ids are written."""
+    profiles = {name: _profile(sample[name]) for name in sample.column_names}
+    roles = {role: mapping.references(role)[0] for role in STANDARD if mapping.references(role)}
+    found = _mapping(
+        {role: (name, 1.0, message(_BY_BOTH)) for role, name in roles.items() if name in profiles}, profiles
+    )
+    written = ("time_kind", "whole_ids", "decimal_comma", "value_is")
+    return mapping.model_copy(update={name: getattr(found, name) for name in written})
+
+
 def time_kind_of(texts: tuple[str, ...]) -> TimeKind:
     """Return how moments are written. Slashed dates are day-first unless a second part above 12 says otherwise.
 

@@ -15,7 +15,7 @@ from ulm_core.errors import InputError, NotFoundError
 from ulm_core.events.cleaning import CleaningRules
 from ulm_core.events.mapping import ColumnMapping, is_complete, require_complete, standard_mapping
 from ulm_core.events.presets import Elapsed, Join, Preset, TableHint, get_preset
-from ulm_core.events.recognise import recognise
+from ulm_core.events.recognise import recognise, with_content
 from ulm_core.events.sources import FileSource, FrameSource, ReadOptions, Source, find_sources
 from ulm_core.events.tables import TableMapping, Target
 from ulm_core.messages import N_
@@ -234,9 +234,10 @@ def mapping_for(database: Database, plan: Plan, relation: Relation, options: Loa
         mapping = plan.mapping.with_roles(options.roles)
     else:
         mapping = standard_mapping(relation.columns).with_roles(options.roles)
+        sample = sample_rows(database, relation)
         if not is_complete(mapping):
-            found = recognise(sample_rows(database, relation))
-            mapping = found.mapping_above(CONFIDENT).with_roles(options.roles)
+            mapping = recognise(sample).mapping_above(CONFIDENT).with_roles(options.roles)
+        mapping = with_content(mapping, sample)
     require_complete(mapping, relation.columns)
     return mapping
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import codecs
+import gzip
+import io
 import json
 import re
-import shutil
 import tempfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import pyarrow as pa
 import pyarrow.dataset as pads
@@ -37,6 +40,13 @@ from ulm_core.warehouse.extensions import load_extension
 MAX_LINE_BYTES = 16 << 20
 SAMPLE_ROWS = 500
 _XML_ATTRIBUTE = re.compile(r'\s([A-Za-z_][\w.-]*)="')
+
+
+class Readable(Protocol):
+    """What bytes are read from."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return at most `size` bytes, none at the end."""
 
 
 @dataclass(frozen=True)
@@ -155,8 +165,10 @@ def _file(database: Database, source: FileSource, options: ReadOptions, stack: E
         return _arrow(database, source, packed, stack)
     encoding = options.encoding or encoding_of(head)
     text = head.decode(encoding, errors="replace")
-    if encoding.lower().replace("-", "") not in {"utf8", "ascii"}:
+    is_utf8 = encoding.lower().replace("-", "") in {"utf8", "ascii"}
+    if not is_utf8 or has_mixed_line_ends(path, packed):
         path, packed = _recoded(path, packed, encoding, stack), "none"
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
     if kind == "csv":
         return _csv(source.name, str(path), packed, find_dialect(_whole_lines(text), options, source.name))
     return _lines(kind, source.name, str(path), packed, text)
@@ -167,22 +179,52 @@ def _whole_lines(text: str) -> str:
     return text[: text.rfind("\n") + 1] if len(text) > HEAD_BYTES // 4 and "\n" in text else text
 
 
+def has_mixed_line_ends(path: Path, packed: str) -> bool:
+    """Return whether a text ends its lines in more than one way, which the CSV reader refuses."""
+    both = returns = feeds = 0
+    last = b""
+    with unpacked(path, packed) as handle:
+        while block := handle.read(4 << 20):
+            both += block.count(b"\r\n") + (last == b"\r" and block.startswith(b"\n"))
+            returns += block.count(b"\r")
+            feeds += block.count(b"\n")
+            last = block[-1:]
+    return not (returns == 0 or feeds == 0 or returns == feeds == both)
+
+
 def _recoded(path: Path, packed: str, encoding: str, stack: ExitStack) -> Path:
-    """Return a UTF-8 copy of a text, written piece by piece; it is removed at the end of the block."""
+    """Return a UTF-8 copy of a text with plain line ends, written piece by piece and removed after the block.
+
+    A byte that is no character stays visible as one that says so (U+FFFD).
+    """
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ulm-")))
     target = folder / "recoded.txt"
-    with _unpacked(path, packed) as raw, target.open("w", encoding="utf-8", newline="") as out:
-        import io  # the text layer is only needed here
-
-        with io.TextIOWrapper(raw, encoding=encoding, errors="replace", newline="") as reader:  # type: ignore[type-var]
-            shutil.copyfileobj(reader, out, 1 << 20)
+    decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder(encoding)("replace"), translate=True)
+    with unpacked(path, packed) as raw, target.open("w", encoding="utf-8", newline="") as out:
+        while block := raw.read(1 << 20):
+            out.write(decoder.decode(block))
+        out.write(decoder.decode(b"", final=True))
     return target
 
 
 @contextmanager
-def _unpacked(path: Path, packed: str) -> Iterator[object]:
-    import gzip
+def unpacked(path: Path, packed: str) -> Iterator[Readable]:
+    """Open a file for reading its bytes, unpacked on the way.
 
+    Raises
+    ------
+    InputError
+        When the archive is broken.
+    """
+    try:
+        with _opened(path, packed) as handle:
+            yield handle
+    except (EOFError, zlib.error, gzip.BadGzipFile, pa.ArrowInvalid) as error:
+        raise InputError(N_("{file} cannot be unpacked: {reason}."), file=path.name, reason=error) from error
+
+
+@contextmanager
+def _opened(path: Path, packed: str) -> Iterator[Readable]:
     if packed == "gzip":
         with gzip.open(path) as handle:
             yield handle
@@ -199,7 +241,7 @@ def _csv(name: str, path: str, packed: str, dialect: Dialect) -> Relation:
     sql = (
         f"read_csv(?, auto_detect = false, header = {str(dialect.has_header).lower()}, "
         f"delim = {literal(dialect.delimiter)}, quote = {literal(dialect.quote)}, escape = {literal(dialect.quote)}, "
-        f"new_line = {literal(dialect.new_line)}, columns = {{{columns}}}, compression = '{packed}', "
+        f"columns = {{{columns}}}, compression = '{packed}', "
         f"max_line_size = {MAX_LINE_BYTES}, {_REJECTS})"
     )
     sample = tuple(json.dumps(dict(zip(dialect.columns, row, strict=False))) for row in dialect.rows[:SAMPLE_ROWS])
