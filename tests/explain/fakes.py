@@ -39,6 +39,7 @@ class RuleScorer:
 
     def __init__(self, rule: Rule) -> None:
         self.catalogue = np.arange(3, dtype=np.int32)
+        self.keeps_seen = True
         self._rule = rule
 
     def score(self, histories: list[History], at_us: np.ndarray, stages: np.ndarray) -> Scores:

@@ -7,8 +7,7 @@ import pytest
 from tests.explain.fakes import CONFIG, EVENTS, recommender
 from ulm_core.errors import InputError
 from ulm_core.lifecycle.rules import default_rules
-from ulm_core.recommend.baseline import HALF_LIFE_DAYS, POPULARITY_WEIGHT, FrequencyScorer
-from ulm_core.recommend.recommender import has_repeats
+from ulm_core.recommend.baseline import HALF_LIFE_DAYS, POPULARITY_WEIGHT, FrequencyScorer, has_repeats
 from ulm_core.timeline.testing import index_from_events
 
 DAY_US = 86_400_000_000
@@ -62,3 +61,9 @@ def test_the_baseline_looks_at_nothing_after_its_moment(tmp_path: Path) -> None:
     scorer = FrequencyScorer(index, CONFIG, default_rules(56), early, horizon_days=56)
     scores = scorer.score([index.history(0)], np.array([early]), np.array([255], np.uint8)).items[0]
     assert scores[:2].tolist() == [0, 0]  # bread and milk came later
+
+
+def test_a_scorer_that_keeps_no_seen_items_ranks_only_new_ones(tmp_path: Path) -> None:
+    shop = recommender(tmp_path)
+    shop.scorer.keeps_seen = False  # type: ignore[misc]
+    assert [item.item_id for item in shop.recommend(0, k=3).items] == ["bread"]  # ann had tea and milk

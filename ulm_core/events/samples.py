@@ -107,7 +107,7 @@ def samples() -> dict[str, Sample]:
         Sample(
             "simulated-shop",
             "Simulated shop",
-            message(N_("About 118,000 events of 2,000 made-up accounts over 180 days; the truth is known.")),
+            message(N_("About 123,000 events of 2,000 made-up accounts over 180 days; the truth is known.")),
             message(N_("Generated here; free of any terms. Nobody in it exists.")),
             simulator.read_simulated_shop,
         ),

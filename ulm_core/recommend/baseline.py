@@ -15,11 +15,22 @@ from ulm_core.lifecycle.rules import StageRules
 from ulm_core.lifecycle.stages import stages_at
 from ulm_core.model.scorer import Scores
 from ulm_core.timeline.index import History, TimelineIndex
+from ulm_core.training.split import REPEATS_MATTER
 from ulm_core.workspace import WorkspaceConfig
 
 DAY_US = 86_400_000_000
 HALF_LIFE_DAYS = 90.0
 POPULARITY_WEIGHT = 0.5  # below one fresh purchase: popularity orders what the user never bought
+
+
+def has_repeats(index: TimelineIndex) -> bool:
+    """Whether people come back to the same items often enough to recommend them again."""
+    with_item = index.item >= 0
+    if not with_item.any():
+        return False
+    user = np.repeat(np.arange(index.n_users, dtype=np.int64), np.diff(index.offsets))[with_item]
+    pairs = user * index.manifest.n_items + index.item[with_item]
+    return bool(1 - len(np.unique(pairs)) / len(pairs) >= REPEATS_MATTER)
 
 
 class FrequencyScorer:
@@ -43,6 +54,7 @@ class FrequencyScorer:
         self, index: TimelineIndex, config: WorkspaceConfig, rules: StageRules, at_us: int, horizon_days: int
     ) -> None:
         self.catalogue: npt.NDArray[np.int32] = np.arange(index.manifest.n_items, dtype=np.int32)
+        self.keeps_seen = has_repeats(index)
         self._counts_event = index.active_mask(config)
         stages = stages_at(index, config, at_us, rules)
         self._popularity = self._stage_popularity(index, stages, at_us, len(rules.stages))

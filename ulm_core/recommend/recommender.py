@@ -23,13 +23,20 @@ from ulm_core.warehouse.snapshot import Snapshot
 from ulm_core.workspace import Workspace, WorkspaceConfig
 
 MAX_K = 1_000
-REPEATS_MATTER = 0.05  # share of repeated (user, item) pairs from which items seen before stay in the ranking
 
 
 class Scorer(Protocol):
     """What can rank items: the fine-tuned model, or the baseline."""
 
-    catalogue: npt.NDArray[np.int32]
+    @property
+    def catalogue(self) -> npt.NDArray[np.int32]:
+        """int32[n_catalogue], item code of each column of the scores."""
+        ...
+
+    @property
+    def keeps_seen(self) -> bool:
+        """Whether items a user had before stay in their ranking."""
+        ...
 
     def score(self, histories: list[History], at_us: npt.NDArray[np.int64], stages: npt.NDArray[np.uint8]) -> Scores:
         """Return item scores float32[n, n_catalogue] and churn probabilities float32[n]."""
@@ -100,16 +107,6 @@ def read_catalogue(index: TimelineIndex, snapshot: Snapshot) -> Catalogue:
     return Catalogue(np.array(text, dtype=object), np.array([category for _, category in pairs], dtype=object))
 
 
-def has_repeats(index: TimelineIndex) -> bool:
-    """Whether people come back to the same items often enough to recommend them again."""
-    with_item = index.item >= 0
-    if not with_item.any():
-        return False
-    user = np.repeat(np.arange(index.n_users, dtype=np.int64), np.diff(index.offsets))[with_item]
-    pairs = user * index.manifest.n_items + index.item[with_item]
-    return bool(1 - len(np.unique(pairs)) / len(pairs) >= REPEATS_MATTER)
-
-
 class Recommender:
     """Ranks items for users of one published version with one scorer.
 
@@ -133,7 +130,6 @@ class Recommender:
         self.catalogue = catalogue
         self.context: StageContext = stage_context(index, config)
         self.as_of_us = index.manifest.last_us + 1
-        self._keeps_seen = has_repeats(index)
 
     @staticmethod
     def open(workspace: Workspace) -> Recommender:
@@ -186,7 +182,7 @@ class Recommender:
 
     def _rank(self, scores: npt.NDArray[np.float32], history: History, k: int) -> npt.NDArray[np.int64]:
         """Return places in the catalogue, best first; equal scores keep catalogue order."""
-        if not self._keeps_seen:
+        if not self.scorer.keeps_seen:
             scores = np.where(np.isin(self.scorer.catalogue, history.item), -np.inf, scores)
         k = min(k, int(np.isfinite(scores).sum()))
         return np.argsort(-scores, kind="stable")[:k]

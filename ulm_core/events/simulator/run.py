@@ -160,5 +160,5 @@ def simulated_bundle(
 
 
 def read_simulated_shop() -> LogBundle:
-    """Return the sample "simulated-shop": 2,000 accounts over 180 days, a different shop for no one."""
+    """Return the sample "simulated-shop": 2,000 accounts over 180 days, the same for everybody."""
     return simulated_bundle(SimulatorConfig())
