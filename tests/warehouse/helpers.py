@@ -10,7 +10,8 @@ def events_in(workspace: Workspace) -> list[tuple[object, ...]]:
     """Return (user, time, event, item, value, quantity, session) of every event in the warehouse, by time."""
     with open_warehouse(workspace) as database:
         rows = database.query(
-            "SELECT user_id, time, event, item_id, value, quantity, session_id FROM events ORDER BY time, event, item_id"
+            "SELECT user_id, time, event, item_id, value, quantity, session_id FROM events "
+            "ORDER BY time, event, item_id, user_id"
         ).to_pylist()
     return [tuple(value.isoformat() if key == "time" else value for key, value in row.items()) for row in rows]
 

@@ -150,7 +150,7 @@ def _files(paths: Iterable[Path], place: str) -> list[Source]:
 
 def _table_of(table: str | None, place: str) -> str:
     if not table:
-        raise InputError(N_("{path} is a database. Say which table holds the events."), path=_without_secret(place))
+        raise InputError(N_("{path} is a database. Say which table holds the events."), path=without_secret(place))
     return table
 
 
@@ -158,7 +158,7 @@ def _database_name(address: str) -> str:
     return urlsplit(address).path.lstrip("/") or "postgres"
 
 
-def _without_secret(address: str) -> str:
+def without_secret(address: str) -> str:
     """Leave user and password out of a connection string: it is shown and stored."""
     return re.sub(r"//[^@/]*@", "//", address)
 

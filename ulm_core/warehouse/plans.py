@@ -20,8 +20,8 @@ from ulm_core.events.sources import FileSource, FrameSource, ReadOptions, Source
 from ulm_core.events.tables import TableMapping, Target
 from ulm_core.messages import N_
 from ulm_core.warehouse.database import Database, quote
-from ulm_core.warehouse.extensions import load_extension
-from ulm_core.warehouse.readers import Relation, open_relation
+from ulm_core.warehouse.readers import Relation, forget_rejects, open_relation
+from ulm_core.warehouse.remote import open_network
 from ulm_core.warehouse.sampling import sample_rows
 from ulm_core.workspace import Workspace
 
@@ -189,9 +189,9 @@ def open_plan(database: Database, plan: Plan) -> Iterator[Relation]:
         if plan.join:
             other, join = plan.join
             added = stack.enter_context(open_relation(database, other, rejects="ulm_join_rejects"))
+            stack.callback(forget_rejects, database, added)
             if plan.elapsed:
                 added = _with_elapsed(added, plan.elapsed)
-            stack.callback(database.execute, "DROP TABLE IF EXISTS ulm_join_rejects")
             relation = _with_join(relation, added, join)
         elif plan.elapsed:
             relation = _with_elapsed(relation, plan.elapsed)
@@ -262,7 +262,7 @@ def _fingerprint(database: Database, source: Source) -> str:
     if isinstance(source, FileSource) and not source.is_remote:
         return file_fingerprint(Path(source.path))
     if isinstance(source, FileSource):
-        load_extension(database, "httpfs")
+        open_network(database, source.path)
         facts = database.query("SELECT size, last_modified FROM read_blob(?)", [source.path]).to_pylist()
         return hashlib.sha256(f"{source.path} {facts}".encode()).hexdigest()
     import secrets  # a table or stream can change at any moment: rows decide, not the name

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
+import itertools
 import json
 import re
 import tempfile
@@ -32,10 +33,12 @@ from ulm_core.events.sources import (
     format_of,
     packing,
     read_head,
+    without_secret,
 )
 from ulm_core.messages import N_
 from ulm_core.warehouse.database import Database, literal, quote
 from ulm_core.warehouse.extensions import load_extension
+from ulm_core.warehouse.remote import open_network
 
 MAX_LINE_BYTES = 16 << 20
 SAMPLE_ROWS = 500
@@ -106,17 +109,35 @@ def open_relation(
             yield _table(database, source, stack)
         else:
             relation = _file(database, source, options or ReadOptions(), stack)
-            named = relation.sql.replace("'ulm_rejects'", literal(rejects))
+            named = relation.sql.replace("'ulm_rejects", f"'{rejects}")
             yield replace(relation, sql=named, rejects=relation.rejects and rejects)
 
 
 def _frame(database: Database, source: FrameSource, stack: ExitStack) -> Relation:
-    database.register("ulm_frame", source.table)
+    table, sample = source.table, tuple[str, ...]()
+    if isinstance(table, pa.RecordBatchReader):
+        table, sample = _look_ahead(table)
+    database.register("ulm_frame", table.schema.empty_table())
+    columns = _describe(database, "ulm_frame", ())
+    database.register("ulm_frame", table)
     stack.callback(database.unregister, "ulm_frame")
-    columns = {name: str(kind) for name, kind in zip(source.table.schema.names, source.table.schema.types, strict=True)}
-    if not isinstance(source.table, pa.RecordBatchReader):  # describing a stream would consume it
-        columns = _describe(database, "ulm_frame", ())
-    return Relation("ulm_frame", (), columns, source.name)
+    return Relation("ulm_frame", (), columns, source.name, sample=sample)
+
+
+def _look_ahead(stream: pa.RecordBatchReader) -> tuple[pa.RecordBatchReader, tuple[str, ...]]:
+    """Return the stream, whole, and its first rows as text: a stream can be read once only."""
+    first = next(iter(stream), None)
+    if first is None:
+        return stream.schema.empty_table().to_reader(), ()
+    rows = first.slice(0, SAMPLE_ROWS).to_pylist()
+    sample = tuple(json.dumps({name: _as_text(value) for name, value in row.items()}) for row in rows)
+    return pa.RecordBatchReader.from_batches(stream.schema, itertools.chain([first], stream)), sample
+
+
+def _as_text(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value, default=str) if isinstance(value, dict | list) else str(value)
 
 
 def _describe(database: Database, sql: str, parameters: tuple[object, ...]) -> dict[str, str]:
@@ -125,16 +146,24 @@ def _describe(database: Database, sql: str, parameters: tuple[object, ...]) -> d
 
 
 def _table(database: Database, source: TableSource, stack: ExitStack) -> Relation:
-    kinds = {"duckdb": "", "sqlite": "TYPE sqlite, ", "postgres": "TYPE postgres, "}
+    # A connection of its own: what the warehouse's transaction touched could not be detached, and the address
+    # of the database, with its password, never gets near the warehouse.
+    other = stack.enter_context(Database.private())
+    options = "READ_ONLY"
     if source.kind != "duckdb":
-        load_extension(database, f"{source.kind}_scanner")
+        load_extension(other, f"{source.kind}_scanner")
+        options = f"TYPE {source.kind}, READ_ONLY"
     try:
-        database.execute(f"ATTACH {literal(source.address)} AS ulm_source ({kinds[source.kind]}READ_ONLY)")
+        other.execute(f"ATTACH {literal(source.address)} AS ulm_source ({options})")
     except UlmError as error:
-        raise InputError(
-            N_("{name} cannot be opened: {reason}"), name=source.name, reason=error.message.fields.get("reason", error)
-        ) from error
-    stack.callback(database.execute, "DETACH ulm_source")
+        reason = without_secret(str(error.message.fields.get("reason", error)))
+        raise InputError(N_("{name} cannot be opened: {reason}"), name=source.name, reason=reason) from None
+    rows = other.stream(f"SELECT * FROM {_find_table(other, source)}")
+    return _frame(database, FrameSource(rows, source.name), stack)
+
+
+def _find_table(database: Database, source: TableSource) -> str:
+    """Return the table's full name in SQL."""
     found = database.query(
         "SELECT schema_name AS s, table_name AS t FROM duckdb_tables() WHERE database_name = 'ulm_source' "
         "UNION ALL SELECT schema_name, view_name FROM duckdb_views() "
@@ -146,8 +175,7 @@ def _table(database: Database, source: TableSource, stack: ExitStack) -> Relatio
         raise NotFoundError.for_name("table", source.table, [row["t"] for row in found])
     # "public" or "main" first where several schemas hold a table of that name.
     row = min(matching, key=lambda entry: (entry["s"] not in {"public", "main"}, entry["s"]))
-    sql = f"ulm_source.{quote(row['s'])}.{quote(row['t'])}"
-    return Relation(sql, (), _describe(database, sql, ()), source.name)
+    return f"ulm_source.{quote(row['s'])}.{quote(row['t'])}"
 
 
 def _file(database: Database, source: FileSource, options: ReadOptions, stack: ExitStack) -> Relation:
@@ -177,6 +205,13 @@ def _file(database: Database, source: FileSource, options: ReadOptions, stack: E
 def _whole_lines(text: str) -> str:
     """Leave out a last line that the end of the head may have cut."""
     return text[: text.rfind("\n") + 1] if len(text) > HEAD_BYTES // 4 and "\n" in text else text
+
+
+def forget_rejects(database: Database, relation: Relation) -> None:
+    """Drop what the CSV reader noted about lines it could not split; the next read starts afresh."""
+    if relation.rejects:
+        for table in (relation.rejects, f"{relation.rejects}_scans"):
+            database.execute(f"DROP TABLE IF EXISTS {table}")
 
 
 def has_mixed_line_ends(path: Path, packed: str) -> bool:
@@ -250,7 +285,7 @@ def _csv(name: str, path: str, packed: str, dialect: Dialect) -> Relation:
 
 
 _REJECTS = (
-    "ignore_errors = true, store_rejects = true, rejects_table = 'ulm_rejects', rejects_scan = 'ulm_rejected_scans', "
+    "ignore_errors = true, store_rejects = true, rejects_table = 'ulm_rejects', rejects_scan = 'ulm_rejects_scans', "
     "rejects_limit = 0"
 )
 
@@ -373,7 +408,7 @@ def _arrow(database: Database, source: FileSource, packed: str, stack: ExitStack
 
 def _remote(database: Database, source: FileSource, options: ReadOptions) -> Relation:
     """Describe a file behind an address; its first lines are fetched, the rest streams when it is read."""
-    load_extension(database, "httpfs")
+    open_network(database, source.path)
     kind = format_by_name(source.name) if options.format == "auto" else options.format
     try:
         if kind == "parquet":

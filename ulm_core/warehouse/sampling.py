@@ -8,7 +8,7 @@ import re
 import pyarrow as pa
 
 from ulm_core.warehouse.database import Database, quote
-from ulm_core.warehouse.readers import SAMPLE_ROWS, Relation
+from ulm_core.warehouse.readers import SAMPLE_ROWS, Relation, forget_rejects
 
 _ATTRIBUTE = re.compile(r'\s([A-Za-z_][\w.-]*)="([^"]*)"')
 
@@ -27,15 +27,9 @@ def sample_rows(database: Database, relation: Relation, limit: int = SAMPLE_ROWS
     else:
         columns = ", ".join(f"CAST({quote(name)} AS VARCHAR) AS {quote(name)}" for name in relation.columns)
         sampled = database.query(f"SELECT {columns} FROM {relation.sql} LIMIT {int(limit)}", relation.parameters)
-        _forget_rejects(database, relation)
+        forget_rejects(database, relation)
         return sampled
     return pa.table({name: pa.array([row.get(name) for row in rows], pa.string()) for name in relation.columns})
-
-
-def _forget_rejects(database: Database, relation: Relation) -> None:
-    if relation.rejects:
-        for table in (relation.rejects, "ulm_rejected_scans"):
-            database.execute(f"DROP TABLE IF EXISTS {table}")
 
 
 def _flat_row(line: str) -> dict[str, str | None]:

@@ -10,7 +10,7 @@ from ulm_core.events.mapping import ColumnMapping
 from ulm_core.messages import N_
 from ulm_core.warehouse.database import Database, literal, quote
 from ulm_core.warehouse.fields import Fields
-from ulm_core.warehouse.readers import Relation
+from ulm_core.warehouse.readers import Relation, forget_rejects
 
 # What makes two rows the same row: all that is mapped. A part that could not be read counts by its text.
 EVENT_COLUMNS = ("user_id", "time", "event", "item_id", "value", "quantity", "session_id", "properties")
@@ -190,9 +190,9 @@ def _correct_row_numbers(database: Database, relation: Relation, *, is_counted: 
     The temporary table keeps the order of the file, so that a row's place in it is its number: counting while
     reading would read on one thread only.
     """
+    if not is_counted:
+        database.execute(f"UPDATE staging SET row_number = {PLACE} WHERE reason IS NOT NULL")
     if relation.rejects is None:
-        if not is_counted:
-            database.execute(f"UPDATE staging SET row_number = {PLACE} WHERE reason IS NOT NULL")
         return
     shift = 1 if relation.has_header else 0
     database.execute(
@@ -202,17 +202,15 @@ def _correct_row_numbers(database: Database, relation: Relation, *, is_counted: 
                 CASE WHEN bool_or(error_type = 'INVALID ENCODING') THEN '{ENCODING}' ELSE '{BROKEN}' END AS reason
             FROM {relation.rejects} GROUP BY line)"""
     )
-    place = "row_number" if is_counted else PLACE
     if int(str(database.scalar("SELECT count(*) FROM rejected"))):
+        # Rows behind a rejected line stand further down in the file than among the rows that were read.
         database.execute(
-            f"""UPDATE staging SET row_number = {place} + (SELECT count(*) FROM rejected WHERE before < {place})
-            WHERE reason IS NOT NULL"""
+            """UPDATE staging SET row_number = staging.row_number
+                + (SELECT count(*) FROM rejected r WHERE r.before < staging.row_number) WHERE reason IS NOT NULL"""
         )
         database.execute(
             "INSERT INTO staging BY NAME SELECT row_number, original, reason, hash(original, reason) AS identity, "
             "false AS is_return FROM rejected"
         )
-    elif not is_counted:
-        database.execute(f"UPDATE staging SET row_number = {PLACE} WHERE reason IS NOT NULL")
-    for table in (relation.rejects, "ulm_rejected_scans", "rejected"):
-        database.execute(f"DROP TABLE IF EXISTS {table}")
+    database.execute("DROP TABLE rejected")
+    forget_rejects(database, relation)

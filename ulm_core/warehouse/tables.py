@@ -11,7 +11,7 @@ from ulm_core.messages import N_
 from ulm_core.warehouse.database import Database, literal, quote
 from ulm_core.warehouse.fields import Fields
 from ulm_core.warehouse.privacy import pseudonymise
-from ulm_core.warehouse.readers import Relation
+from ulm_core.warehouse.readers import Relation, forget_rejects
 from ulm_core.workspace import Workspace
 
 MAX_BREAKDOWN_VALUES = 50
@@ -131,9 +131,7 @@ def _read(database: Database, target: Target, fields: Fields, mapping: TableMapp
         f"{attributes} AS attributes FROM {fields.source()}",
         fields.relation.parameters,
     )
-    if fields.relation.rejects:
-        for table in (fields.relation.rejects, "ulm_rejected_scans"):
-            database.execute(f"DROP TABLE IF EXISTS {table}")
+    forget_rejects(database, fields.relation)
 
 
 def _merge(database: Database, target: Target) -> int:
