@@ -17,18 +17,21 @@ def table(**columns: list[str | None]) -> pa.Table:
 
 
 @pytest.mark.parametrize(
-    ("header", "row", "roles"),
+    ("columns", "roles"),
     [
-        ("timestamp visitorid event itemid transactionid", "1433221332117 257597 view 355908 4000", "time user event item session"),
-        ("household_id ts action sku qty amount", "1 2024-01-01T10:00 buy a7 2 3.5", "user time event item quantity value"),
-        ("CustomerID InvoiceDate StockCode UnitPrice InvoiceNo", "17850 2010-12-01 85123A 2.55 536365", "user time item value session"),
-        ("t_dat customer_id article_id price", "2018-09-20 000058a1 0663713001 0.05", "time user item value"),
-        ("reviewerID asin overall unixReviewTime", "A1V6 0143026860 5.0 1424304000", "user item value time"),
+        ({"timestamp": "1433221332117", "visitorid": "25", "event": "view", "itemid": "35"}, "time user event item"),
+        ({"household_id": "1", "ts": "2024-01-01T10:00", "action": "buy", "sku": "a7", "qty": "2", "amount": "3.5"},
+         "user time event item quantity value"),
+        ({"CustomerID": "17850", "InvoiceDate": "2010-12-01", "StockCode": "85123A", "UnitPrice": "2.55",
+          "InvoiceNo": "536365"}, "user time item value session"),
+        ({"t_dat": "2018-09-20", "customer_id": "00a1", "article_id": "0663713001", "price": "0.05"},
+         "time user item value"),
+        ({"reviewerID": "A1V6", "asin": "0143026860", "overall": "5.0", "unixReviewTime": "1424304000"},
+         "user item value time"),
     ],
 )  # fmt: skip
-def test_names_of_well_known_logs(header: str, row: str, roles: str) -> None:
-    names = header.split()
-    found = recognise(table(**{name: [value] * 3 for name, value in zip(names, row.split(), strict=True)}))
+def test_names_of_well_known_logs(columns: dict[str, str], roles: str) -> None:
+    found = recognise(table(**{name: [value] * 3 for name, value in columns.items()}))
     assert [guess.role for guess in found.guesses] == roles.split()
     assert all(guess.confidence > 0.8 for guess in found.guesses)
 

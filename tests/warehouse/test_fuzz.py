@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -19,8 +21,9 @@ from ulm_core.warehouse.loading import LoadOptions, load_log
 from ulm_core.warehouse.preview import preview
 from ulm_core.workspace import Workspace
 
+EXAMPLES = int(os.environ.get("ULM_FUZZ_EXAMPLES", "25"))  # more for a long night
 FUZZ = settings(
-    max_examples=25, deadline=None, derandomize=True, phases=[Phase.generate],
+    max_examples=EXAMPLES, deadline=None, derandomize=True, phases=[Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )  # fmt: skip
 AS_IS = CleaningRules(duplicates="keep", returns="keep", robots="off")
@@ -31,14 +34,11 @@ SUFFIXES = ["log.csv", "log.tsv", "log.jsonl", "log.json", "log.parquet", "log.f
 def attempt(folder: Path, name: str, content: bytes, options: LoadOptions | None = None) -> tuple[int, int] | None:
     """Load and return (rows read, rows accounted for), or None for a clear error; preview never crashes either."""
     (folder / name).write_bytes(content)
-    try:
+    with contextlib.suppress(UlmError):
         preview(folder / name, options)
-    except UlmError as error:
-        assert str(error)
     try:
         report = load_log(Workspace(folder / "workspace"), folder / name, options=options)
-    except UlmError as error:
-        assert str(error)
+    except UlmError:
         return None
     return report.rows_read, report.rows_loaded + report.rows_quarantined + report.rows_overlapping
 

@@ -17,7 +17,10 @@ from ulm_core.workspace import Workspace
 
 LOG = "user,time,event,item\nann,2024-01-01,view,tea\nbob,2024-01-01,view,milk\n"
 USERS = "customer_id,sign_up_date,consent,plan,age,member\nann,2023-05-01,yes,pro,31,true\ncem,,no,free,,false\n,,,,,\n"
-ITEMS = 'item_id,title,category,price,genres,image\ntea,Green tea,drinks,3.50,"hot|[""leaf""]",img/tea.png\nrum,Rum,drinks,x,,\n'
+ITEMS = (
+    "item_id,title,category,price,genres,image\n"
+    'tea,Green tea,drinks,3.50,"[\'hot\', ""leaf""]",img/tea.png\nrum,Rum,drinks,x,a|b,\n'
+)
 
 
 @pytest.fixture

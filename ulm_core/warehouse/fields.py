@@ -14,7 +14,7 @@ from ulm_core.warehouse.readers import Relation
 
 IDS = (Columns.USER, Columns.ITEM, Columns.SESSION)
 
-_DAY_FIRST = tuple(f"%d/%m/%{year} {clock}".strip() for year in "Yy" for clock in ("%H:%M:%S", "%H:%M", "%I:%M %p", ""))
+_DAY_FIRST = tuple(f"%d/%m/%{year} {clock}".strip() for year in "yY" for clock in ("%H:%M:%S", "%H:%M", "%I:%M %p", ""))
 _MONTH_FIRST = tuple(pattern.replace("%d/%m", "%m/%d") for pattern in _DAY_FIRST)
 _EPOCH = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
 _HAS_ZONE = r"'[0-9]:[0-9]{2}[0-9:.,]*\s*(Z|z|UTC|GMT|[+-][0-9]{2}(:?[0-9]{2})?)$'"
