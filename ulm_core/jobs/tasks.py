@@ -38,12 +38,15 @@ def load_sample(workspace: Workspace, parameters: Mapping[str, Any], progress: J
 
 
 def load_file(workspace: Workspace, parameters: Mapping[str, Any], progress: JobProgress) -> dict[str, Any]:
-    """Load a CSV or Parquet file; an uploaded copy is removed afterwards."""
-    from ulm_core.timeline.publish import import_file
+    """Load a log from `path` (any place `import_log` knows) by `options`; an uploaded copy is removed afterwards."""
+    from ulm_core.timeline.publish import import_log
+    from ulm_core.warehouse.loading import LoadOptions
 
-    path = Path(str(parameters["path"]))
+    place = str(parameters["path"])
+    path = Path(place)
+    options = LoadOptions.model_validate(parameters.get("options") or {})
     try:
-        return import_file(workspace, path, parameters.get("mode", "append"), _steps(progress)).to_json()
+        return import_log(workspace, place, parameters.get("mode", "append"), _steps(progress), options).to_json()
     finally:
         if workspace.uploads_dir in path.parents:
             path.unlink(missing_ok=True)

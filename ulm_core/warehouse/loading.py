@@ -104,7 +104,10 @@ def _count(database: Database, sql: str) -> int:
 def _move(database: Database, source: str, load_id: int) -> tuple[int, int]:
     """Move ``staging`` into events and quarantine; return (rows loaded, rows quarantined)."""
     columns = ", ".join(EVENT_COLUMNS)
+    # The order of events is the snapshot's business; writing them in any order is done on all threads.
+    database.execute("SET preserve_insertion_order = false")
     database.execute(f"INSERT INTO events SELECT {columns}, ? FROM staging WHERE reason IS NULL", [load_id])
+    database.execute("SET preserve_insertion_order = true")
     # A row that a later rule rejected has no original text any more: what was mapped stands for it.
     mapped = ", ".join(f"'{name}': {name}" for name in EVENT_COLUMNS)
     database.execute(
