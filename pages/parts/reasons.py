@@ -12,7 +12,7 @@ from pages.parts.data import Data
 from pages.parts.i18n import _, text
 from pages.parts.states import draw_nothing
 from ulm_core.explain.sentences import reason, risk_reason
-from ulm_core.explain.shapley import Explanation, UserExplanation, base_value_label
+from ulm_core.explain.shapley import BASE_VALUE, Explanation, UserExplanation
 from ulm_core.recommend.recommender import ModelInfo, Recommendation, UserRecommendations
 
 
@@ -88,7 +88,7 @@ def draw_recommendations(recommended: UserRecommendations, explained: UserExplan
             "values = score. They say why the model scored it so, not what causes the user to buy."
         )
         + "\n\n"
-        + text(base_value_label()),
+        + text(BASE_VALUE),
     ):
         with st.container(horizontal=True, vertical_alignment="center"):
             draw_model(recommended.model)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from ulm_core.explain.players import Player
 from ulm_core.explain.shapley import Contribution, Explanation
+from ulm_core.lifecycle.periods import DAY_US
 from ulm_core.messages import N_, Message, message
 from ulm_core.recommend.recommender import UserRecommendations
 
-DAY_US = 86_400_000_000
 NOTICEABLE_RISK = 0.001  # a tenth of a point
 NOTABLE = 0.15  # a second reason is named when it carries at least this share of what speaks for the item
 

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ulm_core.explain.players import Names, Player, group_players
-from ulm_core.messages import N_, Message, message
+from ulm_core.messages import N_, message
 from ulm_core.recommend.recommender import Recommender, UserRecommendations
 from ulm_core.timeline.index import History
 
@@ -184,8 +184,3 @@ def warm_up() -> threading.Thread:
     thread = threading.Thread(target=work, name="warm-up-shap", daemon=True)
     thread.start()
     return thread
-
-
-def base_value_label() -> Message:
-    """Return what the base value is, in words."""
-    return BASE_VALUE

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from ulm_core.lifecycle.periods import DAY_US
 from ulm_core.lifecycle.rules import StageRules
 from ulm_core.lifecycle.stages import stages_at
 from ulm_core.model.scorer import Scores
@@ -18,7 +19,6 @@ from ulm_core.timeline.index import History, TimelineIndex
 from ulm_core.training.split import REPEATS_MATTER
 from ulm_core.workspace import WorkspaceConfig
 
-DAY_US = 86_400_000_000
 HALF_LIFE_DAYS = 90.0
 POPULARITY_WEIGHT = 0.5  # below one fresh purchase: popularity orders what the user never bought
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ulm_core.errors import UlmError
+from ulm_core.lifecycle.periods import DAY_US
 from ulm_core.messages import N_
 from ulm_core.model.histories import F32, I64, Histories
 from ulm_core.model.inputs import InputBuilder
@@ -23,7 +24,6 @@ from ulm_core.training.progress import Progress
 from ulm_core.training.split import Split
 from ulm_core.training.text_source import TextSource
 
-DAY_US = 86_400_000_000
 #: Parts of the network that carry item and sequence vectors; the rest are small nets over features.
 _TOWER_PARTS = ("vectors", "event", "numbers", "token_norm", "tower", "film", "memory_map")
 
