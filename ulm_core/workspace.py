@@ -7,6 +7,7 @@ Layout::
     warehouse.duckdb    system of record; opened only by the process that loads (ADR 0003)
     versions/<id>/      one immutable published version: Parquet snapshot and timeline index
     CURRENT             name of the version everybody reads; replaced atomically
+    documents/          what readers save: views, cohorts, stage rules, alerts
     jobs/, queue.db     background work
     runs/, mlflow.db    fine-tuning runs and their registry
     cache/              what can be computed again (item text features)
@@ -271,5 +272,6 @@ class Workspace:
 _LOCK_MESSAGES = {
     "load": N_("Another load into this workspace is running (process {owner}). Wait until it ends, then try again."),
     "studio": N_("ULM Studio already runs on {path} (process {owner}). Open it in the browser, or stop it first."),
+    "documents": N_("Somebody else is saving at this moment (process {owner}). Try again."),
     "worker": N_("A worker already serves {path} (process {owner})."),
 }
