@@ -12,6 +12,7 @@ from ulm_core.timeline.mentions import Cleaning, clean_derived
 from ulm_core.timeline.publish import locked
 from ulm_core.warehouse.access import open_warehouse
 from ulm_core.warehouse.loading import Report
+from ulm_core.warehouse.members import erase_from_members
 from ulm_core.warehouse.privacy import count_rows, erase_rows, stored_id
 from ulm_core.workspace import Workspace, write_atomically
 
@@ -82,6 +83,7 @@ def _erase(workspace: Workspace, user_id: str, report: Report) -> Erasure:
         # Files first: this step needs the id, which nothing keeps once the rows are gone.
         report(message(N_("Erasing the user from derived files")))
         cleaned = clean_derived(workspace, {user_id, stored})
+        erase_from_members(workspace, {user_id, stored})
         runs = _mark_runs(workspace)
         report(message(N_("Erasing the user from the warehouse")))
         events = erase_rows(database, stored)
