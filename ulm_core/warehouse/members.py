@@ -1,17 +1,16 @@
 """Lists of user ids that readers keep: one Parquet file a list, encrypted where the workspace is.
 
 Ids are stored as the workspace has them: pseudonyms where it is pseudonymised. An erasure takes a user out of
-every list.
+every list (`ulm_core.timeline.mentions`).
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from ulm_core.errors import InputError
 from ulm_core.messages import N_
@@ -19,17 +18,12 @@ from ulm_core.warehouse import parquet
 from ulm_core.workspace import Workspace
 
 MAX_MEMBERS = 5_000_000
+MEMBERS = "members"
 _COLUMN = "user_id"
 
 
 def _folder(workspace: Workspace) -> Path:
-    return workspace.root / "members"
-
-
-def _write(path: Path, ids: pa.Array, workspace: Workspace) -> None:
-    partial = path.with_suffix(".part")
-    parquet.write_table(partial, pa.table({_COLUMN: ids}), workspace.file_keys())
-    partial.replace(path)
+    return workspace.root / MEMBERS
 
 
 def keep_members(workspace: Workspace, ids: Sequence[str]) -> str:
@@ -44,7 +38,8 @@ def keep_members(workspace: Workspace, ids: Sequence[str]) -> str:
         raise InputError(N_("A list holds at most {n} users."), n=f"{MAX_MEMBERS:,}")
     token = secrets.token_hex(12)
     _folder(workspace).mkdir(exist_ok=True)
-    _write(_folder(workspace) / f"{token}.parquet", pa.array(sorted(ids), pa.string()), workspace)
+    table = pa.table({_COLUMN: pa.array(sorted(ids), pa.string())})
+    parquet.write_table(_folder(workspace) / f"{token}.parquet", table, workspace.file_keys())
     return token
 
 
@@ -65,15 +60,3 @@ def read_members(workspace: Workspace, token: str) -> list[str]:
 def drop_members(workspace: Workspace, token: str) -> None:
     """Delete a list; one that is gone is no error."""
     (_folder(workspace) / f"{token}.parquet").unlink(missing_ok=True)
-
-
-def erase_from_members(workspace: Workspace, ids: Iterable[str]) -> int:
-    """Take ids out of every list; return how many lists held one of them."""
-    unwanted, changed = pa.array(sorted(ids), pa.string()), 0
-    for path in sorted(_folder(workspace).glob("*.parquet")):
-        known = parquet.read_table(path, workspace.file_keys())[_COLUMN]
-        kept = known.filter(pc.invert(pc.is_in(known, value_set=unwanted)))
-        if len(kept) < len(known):
-            _write(path, kept.combine_chunks(), workspace)
-            changed += 1
-    return changed

@@ -169,6 +169,9 @@ def test_a_protected_workspace_keeps_pseudonyms_in_sealed_files(
     assert b"marie" not in kept
     assert stored_id(workspace, "marie@example.org").encode() not in kept
     assert kept[:4] == b"PARE"  # the mark of an encrypted Parquet footer
+    done_erasing = erase_user(workspace, "marie@example.org")
+    assert done_erasing.files_left == ()
+    assert read_members(workspace, done.rule.members) == [stored_id(workspace, "nobody@example.org")]
 
 
 @pytest.mark.parametrize(
