@@ -10,7 +10,6 @@ import streamlit as st
 
 from pages.parts import fmt, url
 from pages.parts.i18n import N_, _, term
-from pages.parts.palette import STAGE_ORDER
 
 PERIODS = {"all": N_("All"), "30d": N_("30 days"), "90d": N_("90 days"), "custom": N_("Custom")}
 PERIOD_DAYS = {"30d": 30, "90d": 90}
@@ -57,11 +56,12 @@ class Filters:
 
 @dataclass(frozen=True)
 class Choices:
-    """What can be chosen: the data's first and last day, and user attributes with their values."""
+    """What can be chosen: the data's first and last day, user attributes with their values, stages in force."""
 
     first: date
     last: date
     attributes: dict[str, list[str]] = field(default_factory=dict)
+    stages: tuple[str, ...] = ()
 
 
 def _parse_day(text: str | None, fallback: date) -> date:
@@ -104,7 +104,7 @@ def read_attributes(pairs: Sequence[str], known: dict[str, list[str]]) -> dict[s
 def unknown_values(choices: Choices) -> list[str]:
     """Return the words of the URL that mean nothing here; the page names them instead of failing."""
     known_segments = {f"{name}{SEPARATOR}{value}" for name, values in choices.attributes.items() for value in values}
-    bad = [word for word in url.get_all("stage") if word not in STAGE_ORDER]
+    bad = [word for word in url.get_all("stage") if word not in choices.stages]
     bad += [word for word in url.get_all("segment") if word not in known_segments]
     for key, allowed in (("period", PERIODS), ("interval", INTERVALS)):
         word = url.get(key)
@@ -124,7 +124,7 @@ def read(choices: Choices) -> Filters:
         start=start,
         end=end,
         interval=interval if interval in INTERVALS else DEFAULT_INTERVAL[period],
-        stages=tuple(stage for stage in STAGE_ORDER if stage in url.get_all("stage")),
+        stages=tuple(stage for stage in choices.stages if stage in url.get_all("stage")),
         attributes=read_attributes(url.get_all("segment"), choices.attributes),
         compare=url.get("compare") == "1",
     )
@@ -206,13 +206,13 @@ def _interval_control(filters: Filters) -> None:
     )
 
 
-def _stage_control(filters: Filters) -> None:
+def _stage_control(filters: Filters, choices: Choices) -> None:
     label = _("Stage") + (f" · {len(filters.stages)}" if filters.stages else "")
     with st.popover(label, icon=":material/autorenew:", key="filter_stage_box"):
         st.session_state["filter_stages"] = list(filters.stages)
         st.pills(
             _("Stage at the end of the data"),
-            STAGE_ORDER,
+            choices.stages,
             selection_mode="multi",
             format_func=term,
             key="filter_stages",
@@ -257,7 +257,7 @@ def draw(filters: Filters, choices: Choices, controls: Sequence[str]) -> None:
         if "interval" in controls:
             _interval_control(filters)
         if "stage" in controls:
-            _stage_control(filters)
+            _stage_control(filters, choices)
         if "segment" in controls:
             _segment_control(filters, choices)
         if "compare" in controls:
