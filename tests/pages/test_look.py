@@ -68,9 +68,7 @@ def test_text_and_buttons_are_readable(theme: str) -> None:
 @pytest.mark.parametrize("vision", [np.eye(3), DEUTERANOPIA, PROTANOPIA])
 def test_neighbours_in_a_stack_differ_for_everyone(theme: str, vision: np.ndarray) -> None:
     colors = stage_colors(theme)
-    near = {
-        (a, b): round(distance(colors[a], colors[b], vision), 3) for a, b in itertools.pairwise(STAGES)
-    }
+    near = {(a, b): round(distance(colors[a], colors[b], vision), 3) for a, b in itertools.pairwise(STAGES)}
     assert min(near.values()) >= 0.07, near
 
 

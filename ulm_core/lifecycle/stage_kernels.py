@@ -114,13 +114,13 @@ def _span_feature(kind: int, t: int, hi: int, returned: int, when: Any) -> float
 
 
 @njit(cache=True, nogil=True)
-def _distinct(rank: Any, lo: int, hi: int) -> float:
+def _distinct(rank: Any, lo: int, hi: int) -> Any:
     """Return how many different running numbers the places lo to hi - 1 hold."""
     return float(rank[hi - 1] - rank[lo] + 1) if lo < hi else 0.0
 
 
 @njit(cache=True, nogil=True)
-def _count_feature(kind: int, hi: int, lo: int, day_rank: Any, conversions: Any, sessions: Any, values: Any) -> float:
+def _count_feature(kind: int, hi: int, lo: int, day_rank: Any, conversions: Any, sessions: Any, values: Any) -> Any:
     if kind in (ACTIVE_DAYS, ACTIVE_DAYS_WINDOW):
         return _distinct(day_rank, 0 if kind == ACTIVE_DAYS else lo, hi)
     if kind in (CONVERSIONS_WINDOW, CONVERSIONS):
