@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
+from ulm_core.lifecycle.conditions import Condition
 from ulm_core.lifecycle.periods import DAY_US, Periods, local_datetime
-from ulm_core.lifecycle.rules import Condition, StageRules
+from ulm_core.lifecycle.rules import StageRules
 
 Timeline = Sequence[tuple[int, str]]
 
