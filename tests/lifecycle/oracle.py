@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
-from ulm_core.lifecycle.conditions import Condition
 from ulm_core.lifecycle.periods import DAY_US, Periods, local_datetime
 from ulm_core.lifecycle.rules import StageRules
+from ulm_core.lifecycle.stage_conditions import Condition
 
 Timeline = Sequence[tuple[int, str]]
 

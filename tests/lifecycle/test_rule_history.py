@@ -1,9 +1,9 @@
 import pytest
 
 from ulm_core.errors import NotFoundError
-from ulm_core.lifecycle.conditions import Condition
 from ulm_core.lifecycle.rule_history import put_in_force, restore, rule_history
 from ulm_core.lifecycle.rules import DEFAULT_RULES, StageRule, StageRules, rules_in_force
+from ulm_core.lifecycle.stage_conditions import Condition
 from ulm_core.lifecycle.stage_presets import get_preset
 from ulm_core.workspace import Workspace, WorkspaceConfig
 

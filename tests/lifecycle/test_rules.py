@@ -3,7 +3,6 @@ from pydantic import ValidationError
 
 from tests.lifecycle.logs import CONFIG, days, index_of
 from ulm_core.errors import InputError, NotFoundError
-from ulm_core.lifecycle.conditions import Condition, horizons, spell_horizons
 from ulm_core.lifecycle.periods import DAY_US
 from ulm_core.lifecycle.rules import (
     DEFAULT_RULES,
@@ -15,6 +14,7 @@ from ulm_core.lifecycle.rules import (
     rules_in_force,
     workspace_rules,
 )
+from ulm_core.lifecycle.stage_conditions import Condition, horizons, spell_horizons
 
 
 def rules(*names: str) -> StageRules:

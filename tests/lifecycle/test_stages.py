@@ -15,9 +15,9 @@ from tests.lifecycle.logs import (
     whole_timelines,
 )
 from ulm_core.errors import InputError, NotFoundError
-from ulm_core.lifecycle.conditions import FEATURES, NEEDS_WINDOW, OPS, Condition
 from ulm_core.lifecycle.periods import DAY_US, HOUR_US
 from ulm_core.lifecycle.rules import UNSEEN, StageRule, StageRules, default_rules
+from ulm_core.lifecycle.stage_conditions import FEATURES, NEEDS_WINDOW, OPS, Condition
 from ulm_core.lifecycle.stages import (
     StageMixSpec,
     assign_stages,

@@ -10,10 +10,10 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ulm_core.errors import InputError, NotFoundError
-from ulm_core.lifecycle.conditions import FEATURES, OPS, Condition, Feature, Op
 from ulm_core.lifecycle.horizon import learn_churn_horizon
 from ulm_core.lifecycle.periods import DAY_US
 from ulm_core.lifecycle.stage_colors import is_readable
+from ulm_core.lifecycle.stage_conditions import FEATURES, OPS, Condition, Feature, Op
 from ulm_core.messages import N_, Message, message
 from ulm_core.timeline.index import TimelineIndex
 from ulm_core.workspace import WorkspaceConfig

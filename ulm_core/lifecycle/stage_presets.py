@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ulm_core.errors import NotFoundError
-from ulm_core.lifecycle.conditions import Condition
 from ulm_core.lifecycle.rules import DEFAULT_RULES, StageRule, StageRules, condition
 from ulm_core.lifecycle.stage_colors import OWN_COLORS
+from ulm_core.lifecycle.stage_conditions import Condition
 from ulm_core.messages import N_
 
 # Names that only presets bring; listed for the catalogues.
