@@ -48,6 +48,7 @@ from ulm_core.warehouse.tables import TableReport
 from ulm_core.workspace import Workspace, WorkspaceConfig, write_atomically
 
 T = TypeVar("T")
+VERSION_CACHES = ("columns", "entities")  # folders of the cache that hold one folder a version
 
 
 def _quiet(_: Message) -> None:
@@ -127,7 +128,8 @@ def _drop_old_versions(workspace: Workspace, current: str) -> None:
     """Keep the published version and the one an undo goes back to; who mapped another keeps its pages."""
     record = read_record(workspace.versions_dir / current)
     kept = {current, record.previous if record else None}
-    for path in workspace.versions_dir.iterdir():
+    caches = [path for path in workspace.cache_dir.glob("*/*") if path.parent.name in VERSION_CACHES]
+    for path in [*workspace.versions_dir.iterdir(), *caches]:
         if path.name not in kept:
             shutil.rmtree(path, ignore_errors=True)
 
