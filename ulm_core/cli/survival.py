@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from ulm_core.cli.common import JsonOption, WorkspaceOption, emit, table_lines
-from ulm_core.cli.log import TimezoneOption, open_log
+from ulm_core.cli.log import EntityOption, TimezoneOption, open_log
 from ulm_core.lifecycle.filters import attribute_labels
 from ulm_core.lifecycle.parsing import parse_duration, parse_time
 from ulm_core.lifecycle.survival import SurvivalSpec, compute_survival
@@ -27,11 +27,12 @@ def survival(
         str | None, typer.Option("--horizon", help="Silence that counts as churn: 180d, 8w.", show_default="learnt")
     ] = None,
     timezone: TimezoneOption = None,
+    entity: EntityOption = None,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Draw churn curves (Kaplan-Meier) with intervals, users at risk, medians, and the log-rank test."""
-    log = open_log(workspace, timezone)
+    log = open_log(workspace, timezone, entity=entity)
     is_attribute = by not in ("none", "cohort", "stage")
     spec = SurvivalSpec.checked(
         by="labels" if is_attribute else by,

@@ -147,6 +147,12 @@ def users_with(snapshot: Snapshot, attribute: str, values: Sequence[str]) -> lis
     return [str(value) for value in table["user_id"].to_pylist()]
 
 
+def property_names(snapshot: Snapshot) -> list[str]:
+    """Return the names of the properties that events carry, in order."""
+    keys = "SELECT DISTINCT unnest(json_keys(properties)) AS name FROM events WHERE properties IS NOT NULL"
+    return [str(name) for name in snapshot.query(f"SELECT name FROM ({keys}) ORDER BY name")["name"].to_pylist()]
+
+
 def attribute_of_users(snapshot: Snapshot, attribute: str) -> dict[str, str]:
     """Return user id -> value for one attribute, users without it left out."""
     table = snapshot.query(
