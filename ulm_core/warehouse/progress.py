@@ -148,8 +148,15 @@ class LoadWatch:
         self._sources = list(map(expect, sources))
 
     def made(self, share: float) -> None:
-        """Take how much is done from whoever makes the rows instead of reading them."""
+        """Take how much is done from whoever makes the rows instead of reading them.
+
+        Raises
+        ------
+        CancelledError
+            When the load should stop.
+        """
         self._made = share
+        self._check()
         self._tell(None)
 
     def reads(self, relation: Relation) -> None:
@@ -215,11 +222,14 @@ class LoadWatch:
         thread.start()
         try:
             yield
-            if self._should_stop():
-                raise CancelledError(N_("The load was stopped. Nothing was changed."))
+            self._check()
         finally:
             done.set()
             thread.join()
+
+    def _check(self) -> None:
+        if self._should_stop():
+            raise CancelledError(N_("The load was stopped. Nothing was changed."))
 
     def _look(self, database: Database, done: threading.Event) -> None:
         while not done.wait(LOOK_SECONDS):
