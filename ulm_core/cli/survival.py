@@ -30,7 +30,7 @@ def survival(
     at: Annotated[
         str | None,
         typer.Option(
-            "--at", metavar="T", help="Time 0 of the curves; by stage and for --cox half a year before the end."
+            "--at", metavar="T", help="Time 0 of the curves; by stage, and for --cox, 26 weeks before the end."
         ),
     ] = None,
     horizon: Annotated[

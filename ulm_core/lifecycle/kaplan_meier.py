@@ -126,8 +126,8 @@ def nelson_aalen(
 ) -> tuple[Floats, Floats, Floats]:
     """Return the cumulative hazard ``sum of d / n`` with its interval, each float64[n].
 
-    The variance is ``sum of d / n**2`` (Aalen 1978); the interval is symmetric on the log scale. Before
-    anyone churned the estimate is 0 without width.
+    The variance is ``sum of d * (n - d) / n**3``, that of ties in discrete time (Klein 1991; lifelines' choice);
+    the interval is symmetric on the log scale. Before anyone churned the estimate is 0 without width.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ def nelson_aalen(
     """
     steps = np.divide(churned, at_risk, out=np.zeros(len(churned)), where=at_risk > 0)
     hazard = np.cumsum(steps)
-    variance = np.cumsum(np.divide(steps, at_risk, out=np.zeros(len(churned)), where=at_risk > 0))
+    variance = np.cumsum(np.divide(steps * (1 - steps), at_risk, out=np.zeros(len(churned)), where=at_risk > 0))
     width = np.divide(normal_quantile(level) * np.sqrt(variance), hazard, out=np.zeros(len(hazard)), where=hazard > 0)
     return hazard, hazard * np.exp(-width), hazard * np.exp(width)
 
