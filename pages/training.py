@@ -14,6 +14,7 @@ from pages.parts.i18n import _
 from pages.parts.states import draw_nothing
 from ulm_core.jobs.records import JobRecord
 from ulm_core.settings import get_settings
+from ulm_core.timeline.stale import Stale
 from ulm_core.training.config import FineTuneConfig
 from ulm_core.training.runs import RunRecord, RunStore
 
@@ -83,7 +84,7 @@ def draw_work(records: list[RunRecord], active: JobRecord | None) -> None:
         draw_start(records, columns=1)
 
 
-def draw_in_use(promoted: RunRecord | None) -> None:
+def draw_in_use(promoted: RunRecord | None, stale: Stale | None) -> None:
     name = st.session_state.pop("_promoted_now", None)
     if name:
         st.toast(_("“{name}” is in use now.").format(name=name), icon=":material/rocket_launch:")
@@ -101,6 +102,7 @@ def draw_in_use(promoted: RunRecord | None) -> None:
             icon=":material/verified:",
             title=_("In use"),
         )
+        runs.draw_stale(stale)
 
 
 def draw_finished(store: RunStore, records: list[RunRecord], promoted: str | None, *, is_training: bool) -> None:
@@ -115,10 +117,13 @@ def draw_finished(store: RunStore, records: list[RunRecord], promoted: str | Non
         if not records:
             draw_nothing(_("No run yet. Start one with the form above; the defaults are a good first choice."))
             return
-        run = runs.draw_runs(records, promoted, is_training=is_training)
+        stale = {run.run_id for run in records if store.stale(run.run_id)}
+        run = runs.draw_runs(records, promoted, stale, is_training=is_training)
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             st.subheader(run.name, anchor=False, width="content")
             runs.draw_promote(store, run, promoted)
+        if run.run_id != promoted:  # of the one in use it is said above
+            runs.draw_stale(store.stale(run.run_id))
         if run.metrics:
             runs.draw_verdict(run)
             runs.draw_comparison(run)
@@ -131,7 +136,7 @@ def draw(data: Data) -> None:
     records = store.list()
     promoted = store.promoted()
     active = jobs.latest(KINDS)
-    draw_in_use(promoted)
+    draw_in_use(promoted, store.stale(promoted.run_id) if promoted else None)
     draw_work(records, active)
     is_training = active is not None and not active.state.is_over
     shown = [run for run in records if not (is_training and run.state == "running")]

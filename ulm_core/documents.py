@@ -8,6 +8,7 @@ processes save different documents at the same time.
 from __future__ import annotations
 
 import hashlib
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -137,8 +138,7 @@ class Documents(Generic[T]):
             self._path(name).unlink(missing_ok=True)
 
     def _path(self, name: str) -> Path:
-        # A name is a user's text: its digest is the file name, so that no name leaves the folder.
-        return self.directory / f"{hashlib.sha256(name.strip().encode()).hexdigest()[:24]}.json"
+        return self.directory / _file_name(name)
 
     def _read(self, path: Path) -> _File[T]:
         try:
@@ -149,6 +149,24 @@ class Documents(Generic[T]):
                 path=path,
                 reason=str(error).splitlines()[0],
             ) from error
+
+
+def _file_name(name: str) -> str:
+    # A name is a user's text: its digest is the file name, so that no name leaves the folder.
+    return f"{hashlib.sha256(name.strip().encode()).hexdigest()[:24]}.json"
+
+
+def settle_name(path: Path) -> Path:
+    """Move a document whose name was changed inside its file to where its name is looked up; return that place."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    base, number = content["name"], 1
+    while (target := path.with_name(_file_name(content["name"]))).exists() and target != path:
+        number += 1
+        content["name"] = f"{base} {number}"
+    if target != path:
+        write_atomically(target, json.dumps(content, indent=2, ensure_ascii=False))
+        path.unlink()
+    return target
 
 
 def _checked(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 
 import pandas as pd
 import streamlit as st
@@ -13,6 +14,7 @@ from pages.parts.charts import training as charts
 from pages.parts.config_form import label_of, option_of
 from pages.parts.i18n import N_, _, term, text
 from pages.parts.live import draw_curves
+from ulm_core.timeline.stale import Stale
 from ulm_core.training.config import FineTuneConfig
 from ulm_core.training.runs import RunRecord, RunStore, Verdict
 
@@ -62,14 +64,16 @@ def state_of(run: RunRecord, is_training: bool) -> str:
     return "crashed" if run.state == "running" and not is_training else run.state
 
 
-def runs_frame(runs: list[RunRecord], promoted: str | None, *, is_training: bool) -> pd.DataFrame:
-    """Return one row a run, newest first."""
+def runs_frame(
+    runs: list[RunRecord], promoted: str | None, stale: Collection[str] = (), *, is_training: bool
+) -> pd.DataFrame:
+    """Return one row a run, newest first; `stale` names those trained on erased data."""
     return pd.DataFrame(
         [
             {
                 "in_use": "✓" if run.run_id == promoted else "",
                 "name": run.name,
-                "state": term(state_of(run, is_training)),
+                "state": " · ".join([term(state_of(run, is_training)), *([_("stale")] if run.run_id in stale else [])]),
                 "started_at": run.started_at.replace(tzinfo=None),
                 **{name: run.metrics.get(name, math.nan) for name in ("ndcg10", "recall10", "coverage10")},
                 "churn_auc": run.metrics.get("churn_auc", math.nan),
@@ -81,9 +85,11 @@ def runs_frame(runs: list[RunRecord], promoted: str | None, *, is_training: bool
     )
 
 
-def draw_runs(runs: list[RunRecord], promoted: str | None, *, is_training: bool) -> RunRecord:
+def draw_runs(
+    runs: list[RunRecord], promoted: str | None, stale: Collection[str] = (), *, is_training: bool
+) -> RunRecord:
     """Draw the table of runs and return the selected one (the newest until one is chosen)."""
-    frame = runs_frame(runs, promoted, is_training=is_training)
+    frame = runs_frame(runs, promoted, stale, is_training=is_training)
     state = st.dataframe(
         frame,
         hide_index=True,
@@ -107,6 +113,20 @@ def draw_runs(runs: list[RunRecord], promoted: str | None, *, is_training: bool)
     )
     chosen = state.selection.rows[0] if state.selection.rows else 0
     return runs[min(chosen, len(runs) - 1)]
+
+
+def stale_sentence(mark: Stale) -> str:
+    """Return why a run is stale and what to do about it."""
+    known = _("It learnt from a user who was erased on {when} (UTC); its weights still carry what it learnt.")
+    unknown = _("A user was erased on {when} (UTC), and nobody can tell any more whether it had learnt from them.")
+    advice = _("Start a new fine-tuning and put that run into use.")
+    return (known if mark.is_certain else unknown).format(when=fmt.moment(mark.at)) + " " + advice
+
+
+def draw_stale(mark: Stale | None) -> None:
+    """Warn of a run whose training data have been erased in part."""
+    if mark is not None:
+        st.warning(stale_sentence(mark), icon=":material/person_off:", title=_("Stale: trained on erased data"))
 
 
 def side_by_side(run: RunRecord) -> pd.DataFrame:

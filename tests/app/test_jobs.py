@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.app.conftest import OpenPage, shown
+from ulm_core.i18n import translator
 from ulm_core.jobs.process import run_job
 from ulm_core.jobs.records import JobState, JobStore, utc_now
+from ulm_core.timeline.erase import erase_user
 from ulm_core.training.config import FineTuneConfig
 from ulm_core.training.runs import Comparison, RunRecord, RunStore
 from ulm_core.workspace import Workspace
@@ -139,6 +141,23 @@ class TestTraining:
         RunStore(small_workspace).save(a_run("20260101-000000-aaaa", state="running", metrics={}, comparison=None))
         app = open_page(small_workspace, "training")
         assert app.dataframe[0].value["state"].tolist() == ["crashed"]
+
+    @pytest.mark.parametrize("lang", ["en", "zh"])
+    def test_a_run_trained_on_erased_data_is_stale_and_says_what_to_do(
+        self, open_page: OpenPage, small_workspace: Workspace, lang: str
+    ) -> None:
+        store = RunStore(small_workspace)
+        for place, version in enumerate((small_workspace.current_version(), "000099-ffffffff")):
+            store.save(a_run(f"2026010{place + 1}-000000-aaaa", data_version=str(version)))
+        (small_workspace.runs_dir / "PROMOTED").write_text("20260101-000000-aaaa")
+        erase_user(small_workspace, "cem")
+        app = open_page(small_workspace, "training", lang)
+        assert not app.exception
+        say = translator(lang)
+        warnings = [box for box in app.warning if say("Stale: trained on erased data") in str(box.proto)]
+        assert len(warnings) == 2  # of the run in use, and of the selected one
+        assert all(say("Start a new fine-tuning and put that run into use.") in box.value for box in warnings)
+        assert all(say("stale") in state for state in app.dataframe[0].value["state"])
 
 
 class TestUser:

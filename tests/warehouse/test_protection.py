@@ -7,6 +7,7 @@ import hmac
 import shutil
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from ulm_core.errors import InputError, UlmError
@@ -125,6 +126,24 @@ def test_pseudonyms_alone_need_no_key_to_read(tmp_path: Path, key_file: Path) ->
     assert holding(workspace, NAME) == []
     with pytest.raises(InputError):
         import_file(workspace, tmp_path / "log.csv", "replace")
+
+
+def test_an_erasure_finds_the_pseudonym_and_the_name(tmp_path: Path, key_file: Path) -> None:
+    workspace = create_workspace(tmp_path / "ws", pseudonymised=True)
+    (tmp_path / "log.csv").write_text(LOG)
+    import_file(workspace, tmp_path / "log.csv")
+    pseudonym = stored_id(workspace, NAME)
+    for folder in ("exports", "jobs/j1", "documents/cohorts"):
+        (workspace.root / folder).mkdir(parents=True)
+    (workspace.root / "exports" / "risk.csv").write_text(f"user,stage\n{pseudonym},churned\n")
+    (workspace.root / "jobs" / "j1" / "job.json").write_text(f'{{"user": "{pseudonym}"}}')
+    (workspace.root / "jobs" / "j1" / "log.txt").write_text(f"asked for {NAME}\n")
+    (workspace.root / "documents" / "cohorts" / "a.json").write_text(f'{{"name": "a", "users": ["{pseudonym}"]}}')
+    assert len(holding(workspace, pseudonym)) >= 4
+    assert erase_user(workspace, NAME).events == 1
+    for text in (NAME, pseudonym):
+        assert holding(workspace, text) == []
+        assert not any(text in str(pq.read_table(path).to_pylist()) for path in workspace.root.rglob("*.parquet"))
 
 
 def test_the_key_lies_outside(tmp_path: Path, settings_environment: pytest.MonkeyPatch) -> None:

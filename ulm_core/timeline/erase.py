@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from ulm_core.errors import NotFoundError
 from ulm_core.messages import N_, Message, message
 from ulm_core.timeline.mentions import Cleaning, clean_derived
 from ulm_core.timeline.publish import locked
+from ulm_core.timeline.stale import mark_runs
 from ulm_core.warehouse.access import open_warehouse
 from ulm_core.warehouse.loading import Report
 from ulm_core.warehouse.privacy import count_rows, erase_rows, stored_id
-from ulm_core.workspace import Workspace, write_atomically
-
-STALE = "stale.json"  # in a run's folder: the model was trained on data that has been erased
+from ulm_core.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -27,9 +24,9 @@ class Erasure:
     events
         Events of the user that are gone.
     files_changed, files_removed
-        Derived files (exports, predictions, caches, jobs) that mentioned the user.
+        Derived files (exports, predictions, caches, jobs) that named the user, or may have.
     runs_stale
-        Fine-tuning runs marked as trained on erased data.
+        Fine-tuning runs marked as trained on erased data (`ulm_core.timeline.stale`).
     files_left
         Files that still hold the id because nothing here knows their format; empty as a rule.
     """
@@ -77,28 +74,18 @@ def erase_user(workspace: Workspace, user_id: str, report: Report = _quiet) -> E
 def _erase(workspace: Workspace, user_id: str, report: Report) -> Erasure:
     stored = stored_id(workspace, user_id)
     with open_warehouse(workspace) as database:
-        if not count_rows(database, stored):
-            raise NotFoundError.for_name("user", user_id, ())
+        is_known = count_rows(database, stored) > 0
         # Files first: this step needs the id, which nothing keeps once the rows are gone.
         report(message(N_("Erasing the user from derived files")))
         cleaned = clean_derived(workspace, {user_id, stored})
-        runs = _mark_runs(workspace)
+        if not is_known and not cleaned.found_something:
+            raise NotFoundError.for_name("user", user_id, ())
+        runs = mark_runs(workspace, database, stored)
         report(message(N_("Erasing the user from the warehouse")))
-        events = erase_rows(database, stored)
+        events = erase_rows(database, stored) if is_known else 0
     return _erasure(workspace, events, cleaned, runs)
 
 
 def _erasure(workspace: Workspace, events: int, cleaned: Cleaning, runs: tuple[str, ...]) -> Erasure:
     left = tuple(str(path.relative_to(workspace.root)) for path in cleaned.left)
     return Erasure(events, len(cleaned.changed), len(cleaned.removed), runs, left)
-
-
-def _mark_runs(workspace: Workspace) -> tuple[str, ...]:
-    """Mark every run as stale: each was trained on a log that held the user."""
-    if not workspace.runs_dir.is_dir():
-        return ()
-    runs = sorted(path for path in workspace.runs_dir.iterdir() if path.is_dir())
-    for run in runs:
-        text = json.dumps({"reason": "erasure", "at": datetime.now(UTC).isoformat()})
-        write_atomically(run / STALE, text)
-    return tuple(run.name for run in runs)

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from ulm_core.errors import InputError, NotFoundError
 from ulm_core.messages import N_, Message, message
+from ulm_core.timeline.stale import Stale, stale_mark
 from ulm_core.training.config import FineTuneConfig
 from ulm_core.workspace import Workspace, write_atomically
 
@@ -160,6 +161,10 @@ class RunStore:
             return self._read(self._pointer.read_text(encoding="utf-8").strip())
         except FileNotFoundError:
             return None
+
+    def stale(self, run_id: str) -> Stale | None:
+        """Return the mark of a run whose training data have been erased in part since, else None."""
+        return stale_mark(self._workspace, run_id)
 
     def _read(self, run_id: str) -> RunRecord | None:
         path = self._workspace.runs_dir / run_id / "run.json"

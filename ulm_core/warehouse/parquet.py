@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,7 +11,7 @@ import pyarrow.parquet as pq
 
 from ulm_core.keys import Keys
 from ulm_core.warehouse.access import memory_database
-from ulm_core.warehouse.database import Database, literal
+from ulm_core.warehouse.database import Database, literal, quote
 
 
 def source(pattern: Path, keys: Keys | None, *, by_name: bool = False) -> str:
@@ -50,3 +52,46 @@ def read_table(path: Path, keys: Keys | None) -> pa.Table:
         return pq.read_table(path)
     with memory_database(keys) as database:
         return database.query(f"SELECT * FROM {source(path, keys)}")
+
+
+def drop_rows(path: Path, ids: Iterable[str], keys: Keys | None = None) -> int:
+    """Rewrite a Parquet file without the rows that name any of `ids`; return how many went.
+
+    An id counts where it stands on its own in a column of text. One made of digits counts only as the whole of a
+    cell in a column named after the user, because a number says nothing.
+
+    Raises
+    ------
+    UlmError
+        When the file cannot be read.
+    """
+    with memory_database(keys) as database:
+        rows = source(path, keys)
+        found = database.query(f"DESCRIBE SELECT * FROM {rows}")
+        kinds = dict(zip(found["column_name"].to_pylist(), found["column_type"].to_pylist(), strict=True))
+        tests = [test for name in ids for test in _tests(kinds, name)]
+        named = f"coalesce({' OR '.join(tests) or 'false'}, false)"
+        count = int(str(database.scalar(f"SELECT count(*) FROM {rows} WHERE {named}")))
+        if count:
+            partial = path.with_name(f".{path.name}.part")
+            copy(database, f"SELECT * FROM {rows} WHERE NOT {named}", partial, keys)
+            partial.replace(path)
+        return count
+
+
+def _tests(kinds: dict[str, str], name: str) -> list[str]:
+    """Return SQL conditions under which a row names the user `name`; a NULL is no match."""
+    if name.isdigit():
+        users = [column for column in kinds if re.search("user|customer|visitor|member", column, re.IGNORECASE)]
+        return [f"coalesce(CAST({quote(column)} AS VARCHAR) = {literal(name)}, false)" for column in users]
+    # A number or a moment can hold no name; a list, struct or map of texts can.
+    texts = [column for column, kind in kinds.items() if "VARCHAR" in kind or kind in {"JSON", "BLOB"}]
+    return [
+        f"coalesce(regexp_matches(CAST({quote(column)} AS VARCHAR), {literal(mention(name))}), false)"
+        for column in texts
+    ]
+
+
+def mention(text: str) -> str:
+    """Return a regular expression that finds `text` standing on its own, not inside a longer word."""
+    return rf"(^|[^\p{{L}}\p{{N}}_])({re.escape(text)})($|[^\p{{L}}\p{{N}}_])"

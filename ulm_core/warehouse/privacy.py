@@ -14,6 +14,7 @@ import pyarrow as pa
 from ulm_core.keys import Keys, Kind
 from ulm_core.warehouse.database import Database, quote
 from ulm_core.warehouse.head import Head, read_head, write_head
+from ulm_core.warehouse.parquet import mention
 from ulm_core.workspace import Workspace
 
 # Column of the log or of a table -> whose pseudonyms stand in it.
@@ -75,11 +76,6 @@ def stored_id(workspace: Workspace, user_id: str) -> str:
     return keys.pseudonym("user", user_id) if keys else user_id
 
 
-def mention(text: str) -> str:
-    """Return a regular expression that finds `text` standing on its own, not inside a longer word."""
-    return rf"(^|[^\p{{L}}\p{{N}}_])({re.escape(text)})($|[^\p{{L}}\p{{N}}_])"
-
-
 def count_rows(database: Database, user_id: str) -> int:
     """Return in how many rows of the warehouse a user stands: own rows, and rejected ones that name them."""
     found = [
@@ -102,12 +98,13 @@ def erase_rows(database: Database, user_id: str) -> int:
     database.execute(
         "UPDATE quarantine SET original = NULL, identity = NULL WHERE regexp_matches(original, ?)", [mention(user_id)]
     )
+    pattern, blank = _blanking(user_id)
     for table, column in _texts(database):
         name = quote(column)
         for _ in range(2):  # neighbours share a border, which the first pass takes with the first of them
             database.execute(
                 f"UPDATE {table} SET {name} = regexp_replace({name}, ?, ?, 'g') WHERE regexp_matches({name}, ?)",
-                [mention(user_id), rf"\1{ERASED}\3", mention(user_id)],
+                [pattern, blank, pattern],
             )
     database.execute("INSERT INTO erasures VALUES (now() AT TIME ZONE 'UTC', ?)", [events])
     head = read_head(database)
@@ -116,6 +113,16 @@ def erase_rows(database: Database, user_id: str) -> int:
     write_head(database, Head(version, head.epoch + 1, must_rewrite=True))
     database.execute("COMMIT")
     return events
+
+
+def _blanking(user_id: str) -> tuple[str, str]:
+    """Return what finds an id in the JSON of other people's rows, and what is put there instead.
+
+    An id made of digits counts in quotes only: most bare numbers are none, and one blanked is no JSON any more.
+    """
+    if user_id.isdigit():
+        return f'"{user_id}"', f'"{ERASED}"'
+    return mention(user_id), rf"\1{ERASED}\3"
 
 
 def _with_user(database: Database) -> list[str]:
