@@ -13,9 +13,9 @@ import numpy as np
 
 from ulm_core.lifecycle.activity import ActivitySpec, compute_activity
 from ulm_core.lifecycle.at_risk import AtRiskSpec, compute_at_risk
+from ulm_core.lifecycle.behaviour import BEHAVIOURS, behaviour_at
 from ulm_core.lifecycle.cohorts.evaluate import Log, cohort_mask
 from ulm_core.lifecycle.cohorts.model import Behaviour, Clause
-from ulm_core.lifecycle.behaviour import BEHAVIOURS, behaviour_at
 from ulm_core.lifecycle.funnel import FunnelSpec, compute_funnel
 from ulm_core.lifecycle.overview import OverviewSpec, compute_overview
 from ulm_core.lifecycle.retention import RetentionSpec, compute_retention
