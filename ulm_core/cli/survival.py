@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from ulm_core.cli.common import JsonOption, WorkspaceOption, emit, table_lines
-from ulm_core.cli.log import Log, TimezoneOption, open_log
+from ulm_core.cli.log import EntityOption, Log, TimezoneOption, open_log
 from ulm_core.lifecycle.churn_times import default_origin
 from ulm_core.lifecycle.cox import Cox, CoxSpec, compute_cox
 from ulm_core.lifecycle.groups import group_labels
@@ -45,11 +45,12 @@ def survival(
         str, typer.Option("--attributes", help="User attributes for --cox, separated by commas.")
     ] = "",
     timezone: TimezoneOption = None,
+    entity: EntityOption = None,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Draw churn curves with hazards, restricted means and tests; with --cox also what goes with churn."""
-    log = open_log(workspace, timezone)
+    log = open_log(workspace, timezone, entity=entity)
     horizon_days = None if horizon is None else parse_duration(horizon) / DAY_SECONDS
     origin = None if at is None else parse_time(at, log.zone)
     result = compute_survival(log.index, log.config, _spec(log, by, cohort, origin, horizon_days))
