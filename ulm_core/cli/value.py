@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from ulm_core.cli.common import JsonOption, WorkspaceOption, emit, table_lines
-from ulm_core.cli.log import TimezoneOption, open_log
+from ulm_core.cli.log import EntityOption, TimezoneOption, open_log
 from ulm_core.lifecycle.groups import group_labels
 from ulm_core.lifecycle.parsing import parse_duration
 from ulm_core.lifecycle.value.lifetime import CustomerValue, ValueSpec, compute_value
@@ -30,11 +30,12 @@ def value(
     by: Annotated[str | None, typer.Option("--by", help="Also sum by stage, or by a user attribute.")] = None,
     top: Annotated[int, typer.Option("--top", min=0, help="How many customers to list; 0: all.")] = 20,
     timezone: TimezoneOption = None,
+    entity: EntityOption = None,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Say what every customer is expected to buy and be worth, and how wrong that was on a holdout."""
-    log = open_log(workspace, timezone)
+    log = open_log(workspace, timezone, entity=entity)
     spec = ValueSpec.checked(
         model=model,
         horizon_weeks=max(round(parse_duration(horizon) / WEEK_SECONDS), 1),
