@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 
 from ulm_core.errors import InputError, NotFoundError
 from ulm_core.events.columns import ROLES, Columns
@@ -221,25 +221,31 @@ class Fields:
         if not wanted:
             return "NULL::VARCHAR"
         if len(wanted) == 1 and wanted[0] != EVERYTHING_ELSE:
-            raw = self.raw(wanted[0])
-            kind = self.relation.columns.get(wanted[0], "VARCHAR")
-            if raw is None:
-                return "NULL::VARCHAR"
-            if kind.startswith(("STRUCT", "MAP")):
-                return f"CAST(to_json({raw}) AS VARCHAR)"
-            # One column that holds JSON already is kept as it is.
-            named = f"CAST(json_object({literal(wanted[0])}, {self.present(raw)}) AS VARCHAR)"
-            text = self.present(raw)
-            return f"CASE WHEN {text} IS NULL THEN NULL WHEN {text} LIKE '{{%' THEN {text} ELSE {named} END"
-        pairs = [f"{literal(name)}, {self.present(sql)}" for name, sql in self._wanted(wanted)]
-        return f"nullif(CAST(json_merge_patch('{{}}', json_object({', '.join(pairs)})) AS VARCHAR), '{{}}')"
+            return self._nested(wanted[0])
+        has_nested = wanted[0] != EVERYTHING_ELSE and EVERYTHING_ELSE in wanted
+        nested = self._nested(wanted[0]) if has_nested else "NULL"
+        others = self._wanted(wanted[has_nested:], wanted[:has_nested])
+        pairs = [f"{literal(name)}, {self.present(sql)}" for name, sql in others]
+        base = f"CASE WHEN json_valid({nested}) THEN {nested} ELSE '{{}}' END" if has_nested else "'{}'"
+        return f"nullif(CAST(json_merge_patch({base}, json_object({', '.join(pairs)})) AS VARCHAR), '{{}}')"
 
-    def _wanted(self, wanted: Iterable[str]) -> Iterator[tuple[str, str]]:
+    def _nested(self, name: str) -> str:
+        """Return SQL for one column as a JSON object; one that holds JSON already is kept as it is."""
+        raw = self.raw(name)
+        if raw is None:
+            return "NULL::VARCHAR"
+        if self.relation.columns.get(name, "VARCHAR").startswith(("STRUCT", "MAP")):
+            return f"CAST(to_json({raw}) AS VARCHAR)"
+        text = self.present(raw)
+        named = f"CAST(json_object({literal(name)}, {text}) AS VARCHAR)"
+        return f"CASE WHEN {text} IS NULL THEN NULL WHEN {text} LIKE '{{%' THEN {text} ELSE {named} END"
+
+    def _wanted(self, wanted: Iterable[str], nested: Container[str]) -> Iterator[tuple[str, str]]:
         names: dict[str, None] = {}
         for reference in wanted:
             names.update(dict.fromkeys(self._others() if reference == EVERYTHING_ELSE else (reference,)))
         for name in names:
-            sql = self.raw(name)
+            sql = None if name in nested else self.raw(name)
             if sql is not None:
                 yield name, sql
 
