@@ -126,7 +126,8 @@ NUMBERS = st.one_of(
 ).map(str)
 MOMENTS = st.one_of(
     CELL, NUMBERS, st.datetimes().map(str), st.dates().map(lambda day: f"{day:%d/%m/%Y}"),
-    st.sampled_from(["9999-12-31", "0000-00-00", "-infinity", "24:00", "2024-02-30", "1/1/1", "2024-01-01T00:00:00+99:99"]),
+    st.sampled_from(["9999-12-31", "0000-00-00", "-infinity", "24:00", "2024-02-30", "1/1/1",
+                     "2024-01-01T00:00:00+99:99"]),
 )  # fmt: skip
 HOW = st.fixed_dictionaries(
     {
