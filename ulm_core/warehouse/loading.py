@@ -36,7 +36,7 @@ from ulm_core.warehouse.privacy import pseudonymise
 from ulm_core.warehouse.progress import Phase, begin_reading, expecting, following, has_read
 from ulm_core.warehouse.readers import Relation, open_relation
 from ulm_core.warehouse.staging import EVENT_COLUMNS, IDENTITY, OVERLAP, PLACE, stage
-from ulm_core.warehouse.tables import TableReport, load_table, match_ids
+from ulm_core.warehouse.tables import TableReport, describe_items, load_table, match_ids
 from ulm_core.workspace import Workspace, WorkspaceConfig
 
 Mode = Literal["append", "replace"]
@@ -91,6 +91,8 @@ def _load_source(
         database,
         "SELECT count(*) FROM staging WHERE reason = 'no user' AND session_id IS NOT NULL AND time IS NOT NULL",
     )
+    if opened.mapping.describes_items:
+        describe_items(database)
     report(message(Phase.STORING))
     moved = _move(database, opened.relation.name, load_id)
     record_storms(database, load_id)
