@@ -6,7 +6,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ulm_core.model.inputs import Pairs
 from ulm_core.model.names import RecommendationLoss
+
+#: Logit of what cannot happen: its probability is 0 in float32, and its gradient too.
+NEVER = -1e4
 
 
 def bernoulli_loss(logits: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
@@ -35,6 +39,29 @@ def softmax_loss(logits: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     counts = torch.bincount(rows, minlength=len(logits)).to(logits.dtype)
     chosen = torch.log_softmax(logits, dim=1)[rows, columns] / counts[rows]
     return -chosen.sum() / (counts > 0).sum().clamp(min=1)
+
+
+def only_new(logits: Tensor, seen: Pairs, rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Leave what users had before out of the question: it is never ranked, so it must not be learnt from.
+
+    Parameters
+    ----------
+    logits
+        float[n, n_items].
+    seen
+        The pairs of users and items they had.
+    rows, columns
+        int64[n_targets].
+
+    Returns
+    -------
+    logits, rows, columns
+        Seen items at a logit no softmax notices, and the targets that are new to their user.
+    """
+    had = torch.zeros(logits.shape, dtype=torch.bool, device=logits.device)
+    had[seen.rows, seen.codes] = True
+    new = ~had[rows, columns]
+    return logits.masked_fill(had, NEVER), rows[new], columns[new]
 
 
 def recommendation_loss(kind: RecommendationLoss, logits: Tensor, rows: Tensor, columns: Tensor) -> Tensor:

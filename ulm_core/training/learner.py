@@ -11,11 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from ulm_core.errors import UlmError
-from ulm_core.lifecycle.periods import DAY_US
 from ulm_core.messages import N_
 from ulm_core.model.histories import F32, I64, Histories
 from ulm_core.model.inputs import InputBuilder
-from ulm_core.model.losses import churn_loss, recommendation_loss
+from ulm_core.model.losses import churn_loss, only_new, recommendation_loss
 from ulm_core.model.network import Network
 from ulm_core.timeline.index import TimelineIndex
 from ulm_core.training.batches import Examples, churn_labels, shuffled, target_items
@@ -168,9 +167,8 @@ class Learner:
         """Take one optimiser step; return the losses."""
         config, roles = self.config, self.split.roles
         inputs = self.builder.build(self._histories(part), part.stages, part.times).to(self.device)
-        until = part.at_us + config.horizon_days * DAY_US
         bought = target_items(
-            self.index, part.users, part.at_us, until, self.builder.catalogue.position, roles.purchase
+            self.index, part.users, part.at_us, part.until_us, self.builder.catalogue.position, roles.purchase
         )
         labels = churn_labels(
             self.index, part.users, part.at_us, self.split.churn_days, material.boundary_us, roles.active
@@ -179,7 +177,10 @@ class Learner:
         self.network.train()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
             out = self.network(inputs, statistics, self.text.for_step(inputs.item, columns))
-        recommend = recommendation_loss(config.recommendation_loss, out.items, rows, columns)
+        logits = out.items
+        if not self.split.keeps_seen:
+            logits, rows, columns = only_new(logits, inputs.items, rows, columns)
+        recommend = recommendation_loss(config.recommendation_loss, logits, rows, columns)
         churn = churn_loss(out.churn, self._tensor(labels.churned), self._tensor(labels.known))
         loss = config.alpha * churn + config.beta * recommend
         if not torch.isfinite(loss):
