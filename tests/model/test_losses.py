@@ -5,7 +5,7 @@ import math
 import torch
 
 from ulm_core.model.inputs import Pairs
-from ulm_core.model.losses import bernoulli_loss, churn_loss, only_new, recommendation_loss, softmax_loss
+from ulm_core.model.losses import bernoulli_loss, churn_loss, only_new, softmax_loss
 
 LOGITS = torch.tensor([[0.0, math.log(3.0)], [0.0, 0.0]])  # probabilities 1/2, 3/4 and 1/2, 1/2
 ROWS, COLUMNS = torch.tensor([0]), torch.tensor([1])
@@ -43,11 +43,6 @@ def test_churn_loss_by_hand_and_censored_rows_do_not_count() -> None:
     expected = -(math.log(3 / 4) + math.log(1 / 2)) / 2
     assert math.isclose(float(churn_loss(logits, labels, known)), expected, rel_tol=1e-6)
     assert float(churn_loss(logits, labels, torch.zeros(3, dtype=torch.bool))) == 0.0
-
-
-def test_losses_by_name() -> None:
-    assert recommendation_loss("softmax", LOGITS, ROWS, COLUMNS) == softmax_loss(LOGITS, ROWS, COLUMNS)
-    assert recommendation_loss("bernoulli", LOGITS, ROWS, COLUMNS) == bernoulli_loss(LOGITS, ROWS, COLUMNS)
 
 
 def test_what_a_user_had_is_out_of_the_question() -> None:

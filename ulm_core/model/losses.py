@@ -7,7 +7,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from ulm_core.model.inputs import Pairs
-from ulm_core.model.names import RecommendationLoss
 
 #: Logit of what cannot happen: its probability is 0 in float32, and its gradient too.
 NEVER = -1e4
@@ -36,9 +35,15 @@ def softmax_loss(logits: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
 
     Users without a target do not count. Parameters as in `bernoulli_loss`.
     """
-    counts = torch.bincount(rows, minlength=len(logits)).to(logits.dtype)
-    chosen = torch.log_softmax(logits, dim=1)[rows, columns] / counts[rows]
-    return -chosen.sum() / (counts > 0).sum().clamp(min=1)
+    chosen = torch.log_softmax(logits, dim=1)[rows, columns]
+    return -(chosen * softmax_weights(rows, len(logits))).sum()
+
+
+def softmax_weights(rows: Tensor, n: int) -> Tensor:
+    """Return the weight of each target, float[n_targets]: every user with a target counts the same, 1 in all."""
+    counts = torch.bincount(rows, minlength=n)
+    weights: Tensor = 1 / (counts[rows] * (counts > 0).sum().clamp(min=1))
+    return weights
 
 
 def only_new(logits: Tensor, seen: Pairs, rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -62,12 +67,6 @@ def only_new(logits: Tensor, seen: Pairs, rows: Tensor, columns: Tensor) -> tupl
     had[seen.rows, seen.codes] = True
     new = ~had[rows, columns]
     return logits.masked_fill(had, NEVER), rows[new], columns[new]
-
-
-def recommendation_loss(kind: RecommendationLoss, logits: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Return the loss called `kind`."""
-    loss = bernoulli_loss if kind == "bernoulli" else softmax_loss
-    return loss(logits.float(), rows, columns)
 
 
 def churn_loss(logits: Tensor, labels: Tensor, known: Tensor) -> Tensor:
