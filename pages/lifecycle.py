@@ -12,7 +12,6 @@ from pages.parts.cards import Table, card, chart, clicked
 from pages.parts.charts import stages as charts
 from pages.parts.frame import View, begin_page
 from pages.parts.i18n import _, term, text
-from pages.parts.palette import STAGE_ORDER
 from pages.parts.users_list import list_button, open_list, stage_rule, stage_title
 from ulm_core.lifecycle.activity import Activity, ActivitySpec, compute_activity
 from ulm_core.lifecycle.horizon import learn_churn_horizon
@@ -20,11 +19,6 @@ from ulm_core.lifecycle.stages import StageMix, StageMixSpec, compute_stage_mix
 
 CONTROLS = ("period", "interval", "stage", "segment")
 MATRIX_DAYS = 56
-
-
-def stage_order(mix: StageMix) -> list[str]:
-    """Return the house order, then stages of the workspace's own."""
-    return [*STAGE_ORDER, *(stage for stage in mix.stages if stage not in STAGE_ORDER)]
 
 
 def mix_sentence(mix: StageMix) -> str:
@@ -66,7 +60,7 @@ def draw_mix(view: View) -> StageMix:
         )
         frame = mix.to_pandas()
         state = chart(
-            charts.stage_mix(frame, order=stage_order(mix), share=share),
+            charts.stage_mix(frame, order=mix.stages, share=share),
             alt=mix_sentence(mix),
             key="stage_mix",
             clickable=True,

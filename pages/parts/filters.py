@@ -11,7 +11,6 @@ import streamlit as st
 
 from pages.parts import fmt, url
 from pages.parts.i18n import N_, _, term, text
-from pages.parts.palette import STAGE_ORDER
 from ulm_core.errors import InputError
 from ulm_core.lifecycle.cohorts.model import read_rule
 from ulm_core.lifecycle.cohorts.sentences import describe
@@ -64,11 +63,12 @@ class Filters:
 
 @dataclass(frozen=True)
 class Choices:
-    """What can be chosen: the data's first and last day, user attributes with their values, saved cohorts."""
+    """What can be chosen: first and last day of the data, user attributes with their values, stages, cohorts."""
 
     first: date
     last: date
     attributes: dict[str, list[str]] = field(default_factory=dict)
+    stages: tuple[str, ...] = ()
     cohorts: tuple[str, ...] = ()
 
 
@@ -122,7 +122,7 @@ def _is_cohort(word: str, choices: Choices) -> bool:
 def unknown_values(choices: Choices) -> list[str]:
     """Return the words of the URL that mean nothing here; the page names them instead of failing."""
     known_segments = {f"{name}{SEPARATOR}{value}" for name, values in choices.attributes.items() for value in values}
-    bad = [word for word in url.get_all("stage") if word not in STAGE_ORDER]
+    bad = [word for word in url.get_all("stage") if word not in choices.stages]
     bad += [word for word in url.get_all("segment") if word not in known_segments]
     bad += [word for word in url.get_all("cohort") if not _is_cohort(word, choices)]
     for key, allowed in (("period", PERIODS), ("interval", INTERVALS)):
@@ -143,7 +143,7 @@ def read(choices: Choices) -> Filters:
         start=start,
         end=end,
         interval=interval if interval in INTERVALS else DEFAULT_INTERVAL[period],
-        stages=tuple(stage for stage in STAGE_ORDER if stage in url.get_all("stage")),
+        stages=tuple(stage for stage in choices.stages if stage in url.get_all("stage")),
         attributes=read_attributes(url.get_all("segment"), choices.attributes),
         cohorts=tuple(name for name in dict.fromkeys(url.get_all("cohort")) if _is_cohort(name, choices)),
         compare=url.get("compare") == "1",
@@ -236,13 +236,13 @@ def _interval_control(filters: Filters) -> None:
     )
 
 
-def _stage_control(filters: Filters) -> None:
+def _stage_control(filters: Filters, choices: Choices) -> None:
     label = _("Stage") + (f" · {len(filters.stages)}" if filters.stages else "")
     with st.popover(label, icon=":material/autorenew:", key="filter_stage_box"):
         st.session_state["filter_stages"] = list(filters.stages)
         st.pills(
             _("Stage at the end of the data"),
-            STAGE_ORDER,
+            choices.stages,
             selection_mode="multi",
             format_func=term,
             key="filter_stages",
@@ -303,7 +303,7 @@ def draw(filters: Filters, choices: Choices, controls: Sequence[str]) -> None:
         if "interval" in controls:
             _interval_control(filters)
         if "stage" in controls:
-            _stage_control(filters)
+            _stage_control(filters, choices)
         if "segment" in controls:
             _segment_control(filters, choices)
             _cohort_control(filters, choices)

@@ -22,7 +22,7 @@ from ulm_core.lifecycle.cohorts.model import Cohort, InStage, Moment
 from ulm_core.lifecycle.cohorts.store import Cohorts
 from ulm_core.lifecycle.periods import Periods, local_datetime
 from ulm_core.lifecycle.results import UserCodes
-from ulm_core.lifecycle.rules import UNSEEN, workspace_rules
+from ulm_core.lifecycle.rules import UNSEEN
 from ulm_core.lifecycle.stages import stages_at
 
 SHOWN = 500
@@ -39,7 +39,7 @@ def user_rows(data: Data, codes: UserCodes) -> pd.DataFrame:
         int32[n] user codes.
     """
     index = data.index
-    rules = data.remember("rules", "", lambda: workspace_rules(index, data.config))
+    rules = data.rules
     end = index.manifest.last_us + 1
     stages = data.remember("stages_at", str(end), lambda: stages_at(index, data.config, end, rules))
     rows = []

@@ -7,7 +7,16 @@ from typing import Annotated
 import typer
 
 from ulm_core.cli.common import JsonOption, WorkspaceOption, emit, table_lines
-from ulm_core.cli.log import FromOption, Period, TimezoneOption, ToOption, WeekStartOption, answer_with, open_log
+from ulm_core.cli.log import (
+    EntityOption,
+    FromOption,
+    Period,
+    TimezoneOption,
+    ToOption,
+    WeekStartOption,
+    answer_with,
+    open_log,
+)
 from ulm_core.lifecycle.parsing import parse_range, parse_time
 from ulm_core.lifecycle.periods import to_datetime
 from ulm_core.lifecycle.rules import workspace_rules
@@ -32,11 +41,12 @@ def stages(
     to: ToOption = None,
     timezone: TimezoneOption = None,
     week_start: WeekStartOption = None,
+    entity: EntityOption = None,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Count users by lifecycle stage, with the definition of each stage."""
-    log = open_log(workspace, timezone, week_start)
+    log = open_log(workspace, timezone, week_start, entity)
     if period is not None:
         from_us, to_us = parse_range(from_, to, log.zone)
         mix = compute_stage_mix(
@@ -61,10 +71,11 @@ def transitions(
     from_: Annotated[str, typer.Option("--from", metavar="T", help="First time, ISO 8601.")],
     to: Annotated[str, typer.Option("--to", metavar="T", help="Second time.")],
     timezone: TimezoneOption = None,
+    entity: EntityOption = None,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Count who went from which stage to which between two times."""
-    log = open_log(workspace, timezone)
+    log = open_log(workspace, timezone, entity=entity)
     spec = TransitionSpec.checked(from_us=parse_time(from_, log.zone), to_us=parse_time(to, log.zone))
     answer_with(compute_transitions(log.index, log.config, spec), as_json)

@@ -27,7 +27,7 @@ class TransitionSpec(Spec):
     from_us, to_us
         The two times (UTC microseconds); the stage at each is from the events strictly before it.
     rules
-        The rule list; None: the default rules with the horizon learnt from the log.
+        The rule list; None: the rules in force.
     """
 
     from_us: int

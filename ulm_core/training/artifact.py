@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from ulm_core.training.runs import RunRecord
 
 FORMAT = 1
+# Runs from before rules could be edited name no stages: these were theirs, by code.
+FIRST_STAGES = ("new", "activated", "active", "converted", "loyal", "at risk", "churned", "resurrected")
 
 
 class ModelCard(BaseModel):
@@ -48,6 +50,7 @@ class ModelCard(BaseModel):
     horizon_days: int
     churn_days: int
     calibration: tuple[float, float]
+    stages: tuple[str, ...] = FIRST_STAGES  # by code; none where the run did without
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,9 +136,8 @@ def load_directory(directory: Path, index: TimelineIndex, statistics: str = "ser
         card.spec.length,
         card.spec.n_stages,
     )
-    return Scorer(
-        network.to(device), builder, constants[f"statistics.{statistics}"].numpy(), Calibration(*card.calibration)
-    )
+    numbers = constants[f"statistics.{statistics}"].numpy()
+    return Scorer(network.to(device), builder, numbers, Calibration(*card.calibration), card.stages)
 
 
 def _catalogue(directory: Path, index: TimelineIndex, card: ModelCard) -> Catalogue:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 
 from ulm_core.errors import UlmError
-from ulm_core.lifecycle.rules import StageRules, default_rules
+from ulm_core.lifecycle.rules import StageRules, rules_in_force
 from ulm_core.lifecycle.stages import assign_stages
 from ulm_core.messages import N_
 from ulm_core.model.catalogue import Catalogue, item_statistics, items_with_buyers
@@ -119,7 +119,7 @@ def prepare(
     if config.text_mode != "none" and text_features is not None and any(names):
         progress.log(f"Item text: {len(catalogue)} items, {len(names)} distinct texts, encoder {text_features.encoder}")
         features, text_row = text_features.encode(names), rows
-    rules = default_rules(split.churn_days)
+    rules = rules_in_force(workspace_config).resolve(split.churn_days)
     roles = split.roles
     builder = InputBuilder(catalogue, roles.purchase, roles.active, config.length, len(rules.stages))
     network = _network(index, config, split, builder, features, text_row).to(device)

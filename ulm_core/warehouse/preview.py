@@ -125,7 +125,10 @@ def _as_events(
 ) -> pa.Table:
     first = replace(relation, sql=f"(SELECT * FROM {relation.sql} LIMIT {int(rows)})")
     stage(database, first, mapping, rules)
-    return database.query(f"SELECT {', '.join(EVENT_COLUMNS)}, reason FROM staging")
+    # DuckDB knows years that Python does not; such a time is implausible and shown as none.
+    shown = "CASE WHEN time BETWEEN TIMESTAMP '0001-01-01' AND TIMESTAMP '9999-12-31' THEN time END AS time"
+    columns = ", ".join(shown if name == "time" else name for name in EVENT_COLUMNS)
+    return database.query(f"SELECT {columns}, reason FROM staging")
 
 
 def _fitting(relation: Relation, workspace: Workspace | None) -> tuple[str, ...]:

@@ -147,12 +147,43 @@ def users_with(snapshot: Snapshot, attribute: str, values: Sequence[str]) -> lis
     return [str(value) for value in table["user_id"].to_pylist()]
 
 
+def property_names(snapshot: Snapshot) -> list[str]:
+    """Return the names of the properties that events carry, in order."""
+    keys = "SELECT DISTINCT unnest(json_keys(properties)) AS name FROM events WHERE properties IS NOT NULL"
+    return [str(name) for name in snapshot.query(f"SELECT name FROM ({keys}) ORDER BY name")["name"].to_pylist()]
+
+
 def attribute_of_users(snapshot: Snapshot, attribute: str) -> dict[str, str]:
     """Return user id -> value for one attribute, users without it left out."""
     table = snapshot.query(
         "SELECT user_id, attributes[?] AS value FROM users WHERE attributes[?] IS NOT NULL", [attribute, attribute]
     )
     return dict(zip(table["user_id"].to_pylist(), table["value"].to_pylist(), strict=True))
+
+
+def user_attribute_names(snapshot: Snapshot) -> list[str]:
+    """Return the names of all user attributes, sorted."""
+    table = snapshot.query("SELECT DISTINCT unnest(map_keys(attributes)) AS name FROM users ORDER BY 1")
+    return [str(name) for name in table["name"].to_pylist()]
+
+
+_ITEM_COLUMNS = ("category", "text", "price")
+
+
+def item_attribute_names(snapshot: Snapshot) -> list[str]:
+    """Return what items can be told apart by: their id, the columns all items have, and their own attributes."""
+    table = snapshot.query("SELECT DISTINCT unnest(map_keys(attributes)) AS name FROM items ORDER BY 1")
+    return ["id", *_ITEM_COLUMNS, *(str(name) for name in table["name"].to_pylist() if name not in _ITEM_COLUMNS)]
+
+
+def item_values(snapshot: Snapshot, attribute: str) -> dict[str, str]:
+    """Return item id -> value of ``category``, ``text``, ``price`` or one attribute, items without it left out."""
+    column = f"CAST({attribute} AS VARCHAR)" if attribute in _ITEM_COLUMNS else "attributes[?]"
+    values = f"SELECT item_id, {column} AS value FROM items"
+    table = snapshot.query(
+        f"SELECT * FROM ({values}) WHERE value IS NOT NULL", [] if attribute in _ITEM_COLUMNS else [attribute]
+    )
+    return dict(zip(table["item_id"].to_pylist(), table["value"].to_pylist(), strict=True))
 
 
 def item_texts(snapshot: Snapshot) -> dict[str, str]:

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict
 from ulm_core.keys import Keys
 from ulm_core.warehouse import parquet
 from ulm_core.warehouse.access import memory_database
-from ulm_core.warehouse.database import Database
+from ulm_core.warehouse.database import Database, literal
 from ulm_core.warehouse.head import Head
 from ulm_core.workspace import Workspace
 
@@ -221,6 +221,12 @@ class Snapshot:
     def keep(self, name: str, sql: str) -> None:
         """Keep the rows of a SELECT as a table in the memory of this snapshot."""
         self._database.execute(f"CREATE OR REPLACE TABLE {name} AS {sql}")
+
+
+def property_sql(name: str) -> str:
+    """Return SQL for one property of an event as text, NULL where it has none."""
+    place = '$."' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return f"json_extract_string(properties, {literal(place)})"
 
 
 @lru_cache(maxsize=4)

@@ -14,7 +14,7 @@ _TIMES = {
     "<=": N_("did {event} at most {n:g} times {window}"),
     "==": N_("did {event} exactly {n:g} times {window}"),
 }
-_PLAIN = {
+_PLAIN: dict[tuple[str, float], str] = {
     (">=", 1): N_("did {event} at least once {window}"),
     ("==", 0): N_("did no {event} {window}"),
     ("<=", 0): N_("did no {event} {window}"),
