@@ -22,7 +22,7 @@ class Asked:
         self.view = view
         self.saved = Cohorts(view.data.workspace)
         self.at_us = min(view.range_us[1], view.data.index.manifest.last_us + 1)
-        self.log = self.saved.log(view.data.index, view.data.config, view.data.snapshot)
+        self.log = self.saved.log(view.data.index, view.data.config, view.data.snapshot, view.data.rules)
         self._stamp = self.saved.stamp()
 
     def mask(self, rule: Any) -> Mask:

@@ -12,7 +12,7 @@ from pages.parts.i18n import N_, _, term
 from ulm_core.lifecycle.cohorts import model as m
 from ulm_core.lifecycle.cohorts.store import Cohorts
 from ulm_core.lifecycle.events import ANY_EVENT
-from ulm_core.lifecycle.rules import NOT_YET_SEEN, workspace_rules
+from ulm_core.lifecycle.rules import NOT_YET_SEEN
 from ulm_core.warehouse.reports import attribute_values
 
 OPS = {">=": N_("at least"), "<=": N_("at most"), "==": N_("exactly")}
@@ -140,9 +140,8 @@ def attribute(view: View) -> m.HasAttribute | None:
 
 
 def _stages(view: View, label: str, key: str, *, also_unseen: bool = False) -> tuple[str, ...]:
-    data = view.data
-    rules = data.remember("rules", "", lambda: workspace_rules(data.index, data.config))
-    options = [*dict.fromkeys(rule.name for rule in rules.rules), *([NOT_YET_SEEN] if also_unseen else [])]
+    named = dict.fromkeys(rule.name for rule in view.data.rules.rules)
+    options = [*named, *([NOT_YET_SEEN] if also_unseen else [])]
     return tuple(st.multiselect(label, options, key=key, format_func=term, placeholder=_("Any"), width=330))
 
 
