@@ -28,6 +28,7 @@ from ulm_core.cli import (
     stages,
     studio,
     survival,
+    value,
 )
 from ulm_core.errors import UlmError
 
@@ -47,6 +48,7 @@ for room in (
     engagement,
     funnel,
     survival,
+    value,
     cohort,
     models,
     recommend,
