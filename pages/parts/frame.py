@@ -18,6 +18,7 @@ from pages.parts.data import Data
 from pages.parts.filters import Choices, Filters
 from pages.parts.guard import guarded
 from pages.parts.i18n import LANGUAGE_KEY, LANGUAGES, _, language
+from pages.parts.palette import use_own_colors
 from ulm_core import __version__
 from ulm_core.errors import EmptyWorkspaceError
 from ulm_core.lifecycle.cohorts.store import Cohorts
@@ -142,7 +143,7 @@ def _head(info: navigation.PageInfo, sample: str | None) -> None:
 def _choices(data: Data) -> Choices:
     first, last = data.local_days
     attributes = data.remember("attribute_values", "", lambda: attribute_values(data.snapshot))
-    return Choices(first, last, attributes, tuple(Cohorts(data.workspace).names()))
+    return Choices(first, last, attributes, data.rules.stages, tuple(Cohorts(data.workspace).names()))
 
 
 def _filters(data: Data, controls: Sequence[str]) -> Filters:
@@ -218,6 +219,8 @@ def begin_page(name: str, *, controls: Sequence[str] = ()) -> Iterator[View]:
     with guarded():
         data = _open()
         _head(info, data.sample if data else None)
+        if data is not None:
+            use_own_colors(data.rules.colors)
         if data is None:
             states.draw_empty_workspace(name)
         else:

@@ -12,8 +12,10 @@ from pages.parts import fmt
 from pages.parts.cards import Table, chart, draw_table
 from pages.parts.charts import training as charts
 from pages.parts.config_form import label_of, option_of
+from pages.parts.data import open_workspace
 from pages.parts.i18n import N_, _, term, text
 from pages.parts.live import draw_curves
+from ulm_core.lifecycle.rules import rules_in_force
 from ulm_core.timeline.stale import Stale
 from ulm_core.training.config import FineTuneConfig
 from ulm_core.training.runs import RunRecord, RunStore, Verdict
@@ -198,6 +200,14 @@ def draw_comparison(run: RunRecord) -> None:
             period=fmt.day_range(run.data_cut, run.data_until), n=fmt.number(n_users)
         )
     )
+    if run.has_other_stages(rules_in_force(open_workspace().config)):
+        st.caption(
+            ":material/info: "
+            + _(
+                "Trained under other stage rules than those in force. In use, it matches stages by name; one it does "
+                "not know counts as not yet seen."
+            )
+        )
     if run.stages:
         draw_table(
             Table(stage_table(run), f"stages_{run.run_id}"),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from ulm_core.lifecycle.rules import default_rules
+from ulm_core.lifecycle.rules import rules_in_force
 from ulm_core.lifecycle.stages import assign_stages
 from ulm_core.model.catalogue import item_counts
 from ulm_core.model.histories import DAY_US, F32, F64, I64, Histories
@@ -121,7 +121,7 @@ def measure_baselines(workspace: Workspace, config: FineTuneConfig) -> dict[str,
     """Return the test metrics of every baseline on a workspace, without any model."""
     index, how = TimelineIndex.open(workspace), workspace.config
     split = make_split(index, how, config)
-    rules = default_rules(split.churn_days)
+    rules = rules_in_force(how).resolve(split.churn_days)
 
     def stages_at(at_us: I64) -> npt.NDArray[np.uint8]:
         return assign_stages(index, rules, at_us, how)

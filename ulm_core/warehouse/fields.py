@@ -6,7 +6,7 @@ import re
 from collections.abc import Container, Iterable, Iterator
 
 from ulm_core.errors import InputError, NotFoundError
-from ulm_core.events.columns import Columns
+from ulm_core.events.columns import ROLES, Columns
 from ulm_core.events.mapping import EVERYTHING_ELSE, ColumnMapping
 from ulm_core.messages import N_
 from ulm_core.warehouse.database import literal, quote
@@ -117,6 +117,19 @@ class Fields:
         nulls = ", ".join(literal(text) for text in self.mapping.nulls) or "''"
         trimmed = f"trim(CAST({sql} AS VARCHAR))"
         return f"CASE WHEN {trimmed} IN ({nulls}) THEN NULL ELSE {trimmed} END"
+
+    def description(self) -> dict[str, str]:
+        """Return SQL for what a row says about its item: text, category, price, attributes (a map)."""
+        texts = [self.present(sql) for sql in map(self.raw, self.mapping.item_text) if sql is not None]
+        pairs = [(name, self.raw(name)) for name in self.mapping.item_attributes]
+        entries = [f"{{'k': {literal(name)}, 'v': {self.present(sql)}}}" for name, sql in pairs if sql is not None]
+        listed = f"map_from_entries(list_filter([{', '.join(entries)}], e -> e.v IS NOT NULL))"
+        return {
+            "item_text": f"nullif(concat_ws(', ', {', '.join(texts)}), '')" if texts else "NULL::VARCHAR",
+            "item_category": self.text(Columns.ITEM_CATEGORY),
+            "item_price": self.as_number(self.text(Columns.ITEM_PRICE)),
+            "item_attributes": listed if entries else "CAST(MAP {} AS MAP(VARCHAR, VARCHAR))",
+        }
 
     def number(self, role: str) -> str:
         """Return SQL for a role as a number, NULL where the text is none."""
@@ -237,9 +250,7 @@ class Fields:
                 yield name, sql
 
     def _others(self) -> Iterator[str]:
-        used = {
-            found[0] for role in STANDARD_ROLES for found in map(self._column, self.mapping.references(role)) if found
-        }
+        used = {found[0] for role in ROLES for found in map(self._column, self.mapping.references(role)) if found}
         parents = {name.rsplit(".", 1)[0] for name in self.relation.columns if "." in name}
         for name in self.relation.columns:
             is_parent = self.relation.kind == "json" and name in parents
