@@ -66,7 +66,7 @@ def _calendar_returns(
                 break
         times += 1
         if len(value) and value[i] == value[i]:
-            total += int(round(value[i] * scale))
+            total += round(value[i] * scale)
     if times >= least:
         periods[found], sums[found] = period, total
         found += 1
@@ -93,7 +93,7 @@ def _own_returns(
             times, total, lag = 0, 0, now
         times += 1
         if len(value) and value[i] == value[i]:
-            total += int(round(value[i] * scale))
+            total += round(value[i] * scale)
     if times >= least:
         lags[found], sums[found] = lag, total
         found += 1

@@ -27,6 +27,7 @@ _SHORTEST, _LONGEST = 60, 12 * 3_600  # seconds between which a gap is looked fo
 _PER_DOUBLING = 2  # bins of the histogram of pauses
 _N_BINS = 46  # up to 2**23 s, 97 days
 _DEEP = 0.7  # the valley lies at most so high as the lower of the hills beside it
+_ENOUGH = 50  # pauses on either side of the valley
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +56,7 @@ class SessionGap:
         if self.is_learnt:
             return message(
                 N_(
-                    "Pauses of about {minutes} minutes are rarest: shorter ones lie within a session, longer ones between."
+                    "Pauses of about {minutes} minutes are rarest: shorter ones lie within sessions, longer ones between."
                 ),
                 minutes=round(self.seconds / 60),
             )
@@ -101,7 +102,9 @@ def learn_session_gap(index: TimelineIndex, config: WorkspaceConfig) -> SessionG
     lowest = inside[smooth[inside] == smooth[inside].min()]
     valley = lowest[np.argmin(np.abs(np.log(pauses[lowest] / DEFAULT_GAP_SECONDS)))]
     hills = min(smooth[:valley].max(), smooth[valley + 1 :].max())
-    is_learnt = bool(hills > 0 and smooth[valley] <= _DEEP * hills)
+    is_learnt = bool(
+        smooth[valley] <= _DEEP * hills and min(counts[:valley].sum(), counts[valley + 1 :].sum()) >= _ENOUGH
+    )
     seconds = float(round(pauses[valley] / 60) * 60) if is_learnt else float(DEFAULT_GAP_SECONDS)
     return SessionGap(seconds, is_learnt, pauses, counts)
 

@@ -102,7 +102,7 @@ class Stickiness(Result):
         """Return the users active in `k` periods (or more, where cumulative), or of ``(k, group)``."""
         number, *group = cell if isinstance(cell, tuple) else (cell,)
         if not 1 <= int(number) <= len(self.counts):
-            raise InputError(N_("There are {n} periods."), n=len(self.counts))
+            raise InputError(N_("The range has {n} periods."), n=len(self.counts))
         return self.find(row_of(self.spec.labels, str(group[0])) if group else _ANY_ROW, int(number))
 
     def to_json(self) -> dict[str, Any]:
