@@ -61,7 +61,19 @@ def train(workspace: Workspace, parameters: Mapping[str, Any], progress: JobProg
     return {"run_id": record.run_id}
 
 
-TASKS: dict[str, Task] = {"load-sample": load_sample, "load-file": load_file, "train": train}
+def score_churn(workspace: Workspace, parameters: Mapping[str, Any], progress: JobProgress) -> dict[str, Any]:
+    """Score the churn risk of every user by the promoted model."""
+    from ulm_core.training.promoted_risk import score_risks
+
+    return {"users": len(score_risks(workspace, progress).users)}
+
+
+TASKS: dict[str, Task] = {
+    "load-sample": load_sample,
+    "load-file": load_file,
+    "train": train,
+    "score-churn": score_churn,
+}
 TRAINING_KINDS = frozenset({"train"})
 
 
