@@ -1,7 +1,7 @@
 """A simulated shop whose truth is known: demo, test bed and benchmark (`docs/simulator.md`)."""
 
 from ulm_core.events.simulator.config import SimulatorConfig, simulator_config
-from ulm_core.events.simulator.run import SimulationReport, read_simulated_shop, simulate, simulated_bundle
+from ulm_core.events.simulator.run import SimulationReport, read_simulated_shop, simulate, simulated_bundle, warm_simulator
 from ulm_core.events.simulator.truth import DIRTY_REASONS
 
 __all__ = [
@@ -12,4 +12,5 @@ __all__ = [
     "simulate",
     "simulated_bundle",
     "simulator_config",
+    "warm_simulator",
 ]

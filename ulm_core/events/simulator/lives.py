@@ -15,7 +15,10 @@ from ulm_core.events.simulator.records import (
     CART,
     DAY,
     HELD_OUT,
+    N_AGES,
+    N_REGIONS,
     NEVER,
+    NOTHING,
     REAL,
     RECEIVED,
     ROBOT,
@@ -101,10 +104,11 @@ def _respond(walk: Any, world: Any, person: Any, c: int, stream: Any) -> None:
         world.campaigns[c].at + int(uniform(stream) * (world.rates.campaign_window_days - 0.5) * 86_400) * SECOND
     )
     state.session += 1
-    item = pick_item(world, stream, person.cluster, pick_category(world, stream, person.cluster), state.clock)
-    emit(walk, world, person, VIEW, item, np.nan, np.nan, state.session, -1)
+    cluster = np.int64(person.cluster)
+    item = pick_item(world, stream, cluster, pick_category(world, stream, cluster), state.clock)
+    emit(walk, world, person, VIEW, item, np.nan, np.nan, state.session, NOTHING)
     pause(walk, stream, 30.0)
-    emit(walk, world, person, CART, item, np.nan, 1.0, state.session, -1)
+    emit(walk, world, person, CART, item, np.nan, 1.0, state.session, NOTHING)
     pause(walk, stream, 60.0)
     buy(walk, world, person, stream, item)
 
@@ -124,7 +128,7 @@ def receive_campaigns(walk: Any, world: Any, person: Any, outcome: Any) -> None:
         if person.arrived >= world.campaigns[c].at or not person.consent:
             continue
         walk.state.clock = world.campaigns[c].at
-        emit(walk, world, person, RECEIVED if is_treated else HELD_OUT, -1, np.nan, np.nan, -1, c)
+        emit(walk, world, person, RECEIVED if is_treated else HELD_OUT, NOTHING, np.nan, np.nan, NOTHING, c)
         total = outcome[c, walk.marks[c].lapsed]
         total[0] += 1
         total[1] += is_treated
@@ -146,9 +150,9 @@ def draw_person(world: Any, person: Any, stream: Any) -> None:
     elif kind < rates.shilling_share + rates.robot_share:
         person.fake = ROBOT
     person.cluster = below(stream, rates.clusters)
-    person.channel = pick(stream, world.channels.cumulative, 0, len(world.channels))
-    person.region = person.cluster % 6 if uniform(stream) < 0.4 else below(stream, 6)
-    person.age = below(stream, 5)
+    person.channel = pick(stream, world.channels.cumulative, np.int64(0), len(world.channels))
+    person.region = person.cluster % N_REGIONS if uniform(stream) < 0.4 else below(stream, N_REGIONS)
+    person.age = below(stream, N_AGES)
     person.consent = uniform(stream) < 0.8
     spread = rates.session_spread
     person.sessions_per_day = rates.sessions_per_week / 7.0 * math.exp(spread * normal(stream) - spread * spread / 2.0)
