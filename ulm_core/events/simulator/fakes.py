@@ -10,12 +10,13 @@ from numba import njit
 
 from ulm_core.events.simulator.config import MAX_ROWS_PER_USER
 from ulm_core.events.simulator.lives import draw_person, live, receive_campaigns
-from ulm_core.events.simulator.records import DAY, NOTHING, RATE, ROBOT, SECOND, SHILLING, VIEW, emit, pause
+from ulm_core.events.simulator.records import NOTHING, RATE, ROBOT, SHILLING, VIEW, emit, pause
 from ulm_core.events.simulator.sessions import pick_category, pick_item
 from ulm_core.events.simulator.streams import BEHAVIOUR, PROFILE, begin, below, normal
+from ulm_core.moments import DAY_US, SECOND_US
 
 STORMS = 4
-ROBOT_PERIOD = 2 * SECOND
+ROBOT_PERIOD = 2 * SECOND_US
 
 # Rows beyond `chunk_rows` that one user may still write, every one of them followed by a broken copy.
 SLACK = 2 * MAX_ROWS_PER_USER + 16
@@ -56,7 +57,7 @@ def storm(walk: Any, world: Any, person: Any) -> None:
             emit(walk, world, person, VIEW, item, np.nan, np.nan, state.session, NOTHING)
             item = (item + 1) % n_items
             state.clock += ROBOT_PERIOD
-        start += DAY * (1 + below(stream, np.int64(7)))
+        start += DAY_US * (1 + below(stream, np.int64(7)))
 
 
 @njit(cache=True, nogil=True)

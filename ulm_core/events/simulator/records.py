@@ -13,6 +13,7 @@ from numba import njit
 from ulm_core.events.simulator.config import MAX_ROWS_PER_USER
 from ulm_core.events.simulator.streams import NOISE, below, exponential, uniform
 from ulm_core.events.simulator.words import AGE_GROUPS, REGIONS
+from ulm_core.moments import DAY_US, SECOND_US
 
 EVENTS = (
     "view", "search", "add to cart", "purchase", "rate", "share", "campaign received", "campaign held out",
@@ -46,8 +47,6 @@ STATE = np.dtype([("n", "i8"), ("session", "i8"), ("last_item", "i8"), ("user", 
 NEVER = -(2**62)
 ATTACK_SHARE = 0.6  # how far into the log the shilling attack begins
 ATTACK_DAYS = 10
-SECOND = 1_000_000
-DAY = 86_400 * SECOND
 MAX_VIEWS = 50
 PRICE_DIGITS = 100.0
 
@@ -80,7 +79,7 @@ def emit(
     noise = walk.streams[NOISE]
     arrival = state.clock
     if rates.late_share > 0 and uniform(noise) < rates.late_share:
-        arrival += int(exponential(noise, rates.late_days * DAY))
+        arrival += int(exponential(noise, rates.late_days * DAY_US))
     row = walk.rows[state.n]
     row.time, row.user, row.event, row.item, row.session = state.clock, state.user, event, item, session
     row.value, row.quantity, row.property = value, quantity, prop
@@ -93,4 +92,4 @@ def emit(
 @njit(cache=True, nogil=True)
 def pause(walk: Any, stream: Any, seconds: float) -> None:
     """Let at least a second pass, `seconds` more on average; times are whole milliseconds."""
-    walk.state.clock += SECOND + int(exponential(stream, seconds * 1000.0)) * 1000
+    walk.state.clock += SECOND_US + int(exponential(stream, seconds * 1000.0)) * 1000

@@ -10,7 +10,6 @@ from numba import njit
 
 from ulm_core.events.simulator.records import (
     CART,
-    DAY,
     MAX_VIEWS,
     NEVER,
     NOTHING,
@@ -24,6 +23,7 @@ from ulm_core.events.simulator.records import (
     pause,
 )
 from ulm_core.events.simulator.streams import BEHAVIOUR, below, exponential, normal, pick, uniform
+from ulm_core.moments import DAY_US
 
 
 @njit(cache=True, nogil=True)
@@ -72,7 +72,7 @@ def _learn(walk: Any, world: Any, person: Any, experience: float) -> None:
     person.satisfaction += (1.0 - world.rates.satisfaction_memory) * (experience - person.satisfaction)
     for c in range(len(world.campaigns)):
         since = clock - world.campaigns[c].at
-        if 0 <= since < world.rates.campaign_window_days * DAY and clock < world.rates.end:
+        if 0 <= since < world.rates.campaign_window_days * DAY_US and clock < world.rates.end:
             walk.marks[c].bought = 1
 
 
@@ -81,7 +81,7 @@ def _rate_later(walk: Any, world: Any, person: Any, item: int, experience: float
     """Write a rating some days after the purchase; it belongs to no session."""
     stream, now = walk.streams[BEHAVIOUR], walk.state.clock
     stars = min(5.0, max(1.0, math.floor(1.5 + 4.0 * experience + 0.7 * normal(stream))))
-    walk.state.clock = now + DAY + int(exponential(stream, 3.0 * DAY) // 1000) * 1000
+    walk.state.clock = now + DAY_US + int(exponential(stream, 3.0 * DAY_US) // 1000) * 1000
     emit(walk, world, person, RATE, item, stars, np.nan, NOTHING, NOTHING)
     walk.state.clock = now
 
