@@ -12,7 +12,7 @@ from pages.parts.cards import Table, card, chart, clicked
 from pages.parts.charts import stages as charts
 from pages.parts.frame import View, begin_page
 from pages.parts.i18n import _, term, text
-from pages.parts.users_list import list_button, open_list, stage_title
+from pages.parts.users_list import list_button, open_list, stage_rule, stage_title
 from ulm_core.lifecycle.activity import Activity, ActivitySpec, compute_activity
 from ulm_core.lifecycle.horizon import learn_churn_horizon
 from ulm_core.lifecycle.stages import StageMix, StageMixSpec, compute_stage_mix
@@ -73,7 +73,8 @@ def draw_mix(view: View) -> StageMix:
         if point:
             period, stage = str(point[2]), str(point[0])
             title = stage_title(stage) + " · " + fmt.day(date.fromisoformat(period))
-            open_list(view.data, mix.users((period, stage)), title, f"{stage}-{period}")
+            rule = stage_rule(mix.periods, period, stage, view.timezone)
+            open_list(view.data, mix.users((period, stage)), title, f"{stage}-{period}", rule)
     return mix
 
 
