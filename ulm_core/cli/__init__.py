@@ -16,6 +16,7 @@ import typer
 from typer.exceptions import TyperException
 
 from ulm_core.cli import (
+    churn,
     cohort,
     data,
     engagement,
@@ -51,6 +52,7 @@ for room in (
     funnel,
     survival,
     value,
+    churn,
     cohort,
     models,
     recommend,
