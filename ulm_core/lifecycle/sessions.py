@@ -56,7 +56,7 @@ class SessionGap:
         if self.is_learnt:
             return message(
                 N_(
-                    "Pauses of about {minutes} minutes are rarest: shorter ones lie within sessions, longer ones between."
+                    "Pauses of about {minutes} minutes are rarest: shorter ones lie in sessions, longer ones between."
                 ),
                 minutes=round(self.seconds / 60),
             )
