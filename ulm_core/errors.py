@@ -88,6 +88,12 @@ class BusyError(UlmError):
     default_code = "busy"
 
 
+class CancelledError(UlmError):
+    """Somebody asked for the work to stop, and it did."""
+
+    default_code = "cancelled"
+
+
 class JobError(UlmError):
     """A background job cannot be started, found or stopped."""
 

@@ -16,6 +16,7 @@ import typer
 from typer.exceptions import TyperException
 
 from ulm_core.cli import (
+    churn,
     cohort,
     data,
     engagement,
@@ -24,6 +25,7 @@ from ulm_core.cli import (
     models,
     recommend,
     simulate,
+    stage_rules,
     stages,
     studio,
     survival,
@@ -43,10 +45,12 @@ for room in (
     simulate,
     keep,
     stages,
+    stage_rules,
     engagement,
     funnel,
     survival,
     value,
+    churn,
     cohort,
     models,
     recommend,

@@ -16,6 +16,7 @@ from ulm_core.lifecycle.at_risk import AtRiskSpec, compute_at_risk
 from ulm_core.lifecycle.behaviour import BEHAVIOURS, behaviour_at
 from ulm_core.lifecycle.cohorts.evaluate import Log, cohort_mask
 from ulm_core.lifecycle.cohorts.model import Behaviour, Clause
+from ulm_core.lifecycle.dwell import DwellSpec, compute_dwell
 from ulm_core.lifecycle.funnel import FunnelSpec, compute_funnel
 from ulm_core.lifecycle.overview import OverviewSpec, compute_overview
 from ulm_core.lifecycle.retention import RetentionSpec, compute_retention
@@ -39,6 +40,7 @@ def warm_kernels(index: TimelineIndex, config: WorkspaceConfig) -> float:
     rules = workspace_rules(index, config)
     compute_overview(index, config, OverviewSpec(rules=rules))
     compute_stage_mix(index, config, StageMixSpec(rules=rules, interval="month"))
+    compute_dwell(index, config, DwellSpec(rules=rules, interval="week"))
     compute_at_risk(index, config, AtRiskSpec(rules=rules))
     compute_activity(index, config, ActivitySpec(interval="month"))
     compute_retention(index, config, RetentionSpec(interval="month"))

@@ -32,7 +32,7 @@ from ulm_core.workspace import Workspace
 if TYPE_CHECKING:
     from ulm_core.training.runs import RunRecord
 
-FORMAT = 1
+FORMAT = 2  # 2: repeat features know the hour, the weekday and the size of the basket
 # Runs from before rules could be edited name no stages: these were theirs, by code.
 FIRST_STAGES = ("new", "activated", "active", "converted", "loyal", "at risk", "churned", "resurrected")
 
@@ -122,6 +122,10 @@ def load_directory(directory: Path, index: TimelineIndex, statistics: str = "ser
     if not (directory / "model.json").exists():
         raise NotFoundError(N_("The run in {path} left no model."), path=directory.parent.name)
     card = ModelCard.model_validate_json((directory / "model.json").read_text(encoding="utf-8"))
+    if card.format != FORMAT:
+        raise UlmError(
+            N_("This model was trained by another version of ULM Studio. Train again."), code="other_version"
+        )
     constants = load_file(directory / "constants.safetensors")
     catalogue = _catalogue(directory, index, card)
     device = pick_device(get_settings().device)

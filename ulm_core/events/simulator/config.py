@@ -107,6 +107,19 @@ class SimulatorConfig(BaseModel):
         return self.start_us + self.days * 86_400_000_000
 
 
+def campaigns_that_fit(days: int) -> int:
+    """Return how many campaigns a log of `days` days has room for, up to the usual number.
+
+    Examples
+    --------
+    >>> [campaigns_that_fit(days) for days in (30, 31, 60, 180)]
+    [0, 1, 2, 4]
+    """
+    fields = SimulatorConfig.model_fields
+    usual, window = int(fields["campaigns"].default), int(fields["campaign_window_days"].default)
+    return max(0, min(usual, -(-days // (window + 1)) - 2))
+
+
 def simulator_config(**values: object) -> SimulatorConfig:
     """Return a configuration; what cannot be simulated is an `InputError` that names the parameter.
 

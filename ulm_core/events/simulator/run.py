@@ -22,6 +22,7 @@ from ulm_core.workspace import WorkspaceConfig
 
 VERSION = 1  # raised whenever the same configuration gives other rows
 SAMPLE_NAME = "simulated-shop"
+TRUTH_FOLDER = "simulation"  # inside a workspace
 
 Progress = Callable[[int, int], None]
 
