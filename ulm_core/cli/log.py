@@ -9,8 +9,12 @@ from typing import Annotated, Any, Literal
 import typer
 
 from ulm_core.cli.common import emit, open_workspace, table_lines
+from ulm_core.lifecycle.filters import UserLabels
+from ulm_core.lifecycle.groups import group_labels, largest_groups
 from ulm_core.lifecycle.results import Result
+from ulm_core.timeline.entities import entity_index
 from ulm_core.timeline.index import TimelineIndex
+from ulm_core.warehouse.snapshot import Snapshot
 from ulm_core.workspace import Workspace, WorkspaceConfig
 
 Period = Literal["hour", "day", "week", "month", "quarter"]
@@ -24,6 +28,22 @@ TimezoneOption = Annotated[
 WeekStartOption = Annotated[
     Literal["monday", "sunday"] | None,
     typer.Option("--week-start", help="First day of a week.", show_default="the workspace's"),
+]
+
+EntityOption = Annotated[
+    str | None,
+    typer.Option(
+        "--entity",
+        metavar="COL",
+        help="Analyse this instead of users: session, a column of the events (an account), a user attribute.",
+    ),
+]
+
+ByOption = Annotated[
+    str | None,
+    typer.Option(
+        "--by", metavar="COL", help="Break down by stage, cohort:NAME or a user attribute: the 5 largest groups."
+    ),
 ]
 
 
@@ -40,11 +60,25 @@ class Log:
         """Name of the calendar's time zone."""
         return self.config.timezone
 
+    def groups(self, by: str | None, end_us: int | None) -> UserLabels | None:
+        """Return the largest groups of a breakdown as they are at the end of a range; None without one."""
+        if by is None:
+            return None
+        at_us = self.index.manifest.last_us + 1 if end_us is None else end_us
+        return largest_groups(group_labels(self.index, self.config, self.snapshot, by, at_us))
 
-def open_log(path: Path | None, timezone: str | None = None, week_start: str | None = None) -> Log:
-    """Open the workspace with the calendar asked for."""
+    @property
+    def snapshot(self) -> Snapshot:
+        """SQL over the published version."""
+        return Snapshot.open(self.workspace)
+
+
+def open_log(
+    path: Path | None, timezone: str | None = None, week_start: str | None = None, entity: str | None = None
+) -> Log:
+    """Open the workspace with the calendar asked for; `entity` is what takes the place of the user."""
     workspace = open_workspace(path)
-    index = TimelineIndex.open(workspace)
+    index = entity_index(workspace, entity or "user")
     asked = {"timezone": timezone, "week_start": week_start}
     config = workspace.config.model_copy(update={name: value for name, value in asked.items() if value})
     return Log(workspace, index, config)

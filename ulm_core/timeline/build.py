@@ -33,7 +33,9 @@ def distinct_ids(column: str, rows: str = "events") -> str:
     return f"SELECT DISTINCT {column} AS id FROM {rows} WHERE {column} IS NOT NULL ORDER BY 1"
 
 
-def build_index(snapshot: Snapshot, directory: Path, version: str, partition_events: int) -> Manifest:
+def build_index(
+    snapshot: Snapshot, directory: Path, version: str, partition_events: int, rows: str = "events"
+) -> Manifest:
     """Build the index of a snapshot in `directory`, streaming.
 
     Parameters
@@ -46,15 +48,19 @@ def build_index(snapshot: Snapshot, directory: Path, version: str, partition_eve
         Name the index is published under.
     partition_events
         About how many events a partition holds; a partition never splits a user.
+    rows
+        Table, or SELECT in brackets, of the events.
     """
     for name, column in (*DICTIONARIES.items(), ("events", "event")):
         table = f"{name.removesuffix('s')}_codes"
-        snapshot.keep(table, f"SELECT id, row_number() OVER (ORDER BY id) - 1 AS code FROM ({distinct_ids(column)})")
+        snapshot.keep(
+            table, f"SELECT id, row_number() OVER (ORDER BY id) - 1 AS code FROM ({distinct_ids(column, rows)})"
+        )
     ids = {name: as_ids(_kept(snapshot, name)) for name in DICTIONARIES}
     for name, values in ids.items():
         write_ids(directory / f"{name}.parquet", values, snapshot.keys)
     return write_columns(
-        snapshot.stream(CODED.format(rows="events")),
+        snapshot.stream(CODED.format(rows=rows)),
         directory,
         version=version,
         sizes=(len(ids["users"]), len(ids["items"])),

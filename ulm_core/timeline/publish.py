@@ -48,7 +48,7 @@ from ulm_core.warehouse.tables import TableReport
 from ulm_core.workspace import Workspace, WorkspaceConfig, write_atomically
 
 T = TypeVar("T")
-VERSION_CACHES = ("columns", "entities")  # folders of the cache that hold one folder a version
+VERSION_CACHES = ("columns", "entities", "risk")  # folders of the cache that hold one folder a version
 
 
 def _quiet(_: Message) -> None:

@@ -42,7 +42,8 @@ def mark_overlap(database: Database, before_load: int | None) -> int:
     before_load
         Compare with rows of earlier loads only; None compares with this load's earlier files too.
     """
-    span = database.query("SELECT min(time) AS a, max(time) AS b FROM staging").to_pylist()[0]
+    # Rejected rows are compared by identity alone; their times, from 1970 or 2999, would only widen the span.
+    span = database.query("SELECT min(time) AS a, max(time) AS b FROM staging WHERE reason IS NULL").to_pylist()[0]
     earlier = "" if before_load is None else f" AND load_id < {int(before_load)}"
     # The time span is what keeps this cheap: DuckDB skips blocks of rows outside it.
     database.execute(

@@ -23,6 +23,7 @@ class LoadRow:
     rows_read: int
     rows_loaded: int
     rows_quarantined: int
+    rows_overlapping: int
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,15 @@ class DatasetSummary:
 
     `first_at` is the first thing a user did: a campaign sent before the log begins does not start it.
 
-    `rows` counts loaded events, `rows_read` what the sources held; the difference is in `quarantine`.
+    ``rows_read == rows_loaded + rows_quarantined + rows_overlapping``: what the loads did when they ran. `rows`
+    counts the events there are now; those erased since make it smaller than `rows_loaded`.
     """
 
     version: str
     rows: int
     rows_read: int
+    rows_loaded: int
+    rows_overlapping: int
     users: int
     items: int
     items_known: int
@@ -82,11 +86,14 @@ def dataset_summary(workspace: Workspace) -> DatasetSummary:
         coalesce(min(time) FILTER (NOT list_contains(?, event)), min(time)) AS first_at, max(time) AS as_of,
         (SELECT count(*) FROM items) AS items_known,
         (SELECT count(*) FROM users WHERE user_id IN (SELECT user_id FROM events)) AS users_described,
-        (SELECT sum(rows_read)::BIGINT FROM loads) AS rows_read FROM events""",
+        (SELECT sum(rows_read)::BIGINT FROM loads) AS rows_read,
+        (SELECT sum(rows_loaded)::BIGINT FROM loads) AS rows_loaded,
+        (SELECT coalesce(sum(rows_overlapping), 0)::BIGINT FROM loads) AS rows_overlapping FROM events""",
         [list(workspace.config.passive_events)],
     ).to_pylist()[0]
     loads = snapshot.query(
-        "SELECT load_id, loaded_at, source, rows_read, rows_loaded, rows_quarantined FROM loads ORDER BY load_id DESC"
+        "SELECT load_id, loaded_at, source, rows_read, rows_loaded, rows_quarantined, "
+        "coalesce(rows_overlapping, 0) AS rows_overlapping FROM loads ORDER BY load_id DESC"
     )
     return DatasetSummary(
         version=snapshot.version,
@@ -145,6 +152,14 @@ def users_with(snapshot: Snapshot, attribute: str, values: Sequence[str]) -> lis
         "SELECT user_id FROM users WHERE list_contains(?, attributes[?]) ORDER BY user_id", [list(values), attribute]
     )
     return [str(value) for value in table["user_id"].to_pylist()]
+
+
+def sign_ups(snapshot: Snapshot) -> dict[str, int]:
+    """Return when users signed up (UTC us), for those of whom it is known."""
+    if "signed_up_at" not in snapshot.query("SELECT * FROM users LIMIT 0").column_names:
+        return {}
+    table = snapshot.query("SELECT user_id, epoch_us(signed_up_at) AS at FROM users WHERE signed_up_at IS NOT NULL")
+    return dict(zip(table["user_id"].to_pylist(), table["at"].to_pylist(), strict=True))
 
 
 def attribute_of_users(snapshot: Snapshot, attribute: str) -> dict[str, str]:

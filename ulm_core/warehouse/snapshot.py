@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict
 from ulm_core.keys import Keys
 from ulm_core.warehouse import parquet
 from ulm_core.warehouse.access import memory_database
-from ulm_core.warehouse.database import Database
+from ulm_core.warehouse.database import Database, literal
 from ulm_core.warehouse.head import Head
 from ulm_core.workspace import Workspace
 
@@ -176,7 +176,8 @@ class Snapshot:
     """Read-only SQL over one published version.
 
     Views: ``events(user_id, time, event, item_id, value, quantity, session_id, properties)``, ``items``,
-    ``users``, ``loads``, ``quarantine``, ``attributes``, ``returns``, ``user_flags``, ``erasures``.
+    ``users``, ``loads``, ``quarantine``, ``attributes``, ``returns``, ``user_flags``, ``erasures``; and
+    ``arrivals(load_id, time, event)``: which load brought each event.
     """
 
     def __init__(self, directory: Path, keys: Keys | None = None) -> None:
@@ -190,6 +191,9 @@ class Snapshot:
             rows = parquet.source(files_of(directory, name), keys, by_name=name == "events")
             columns = "* EXCLUDE (load_id)" if name == "events" and self._is_parted else "*"
             self._database.execute(f"CREATE VIEW {name} AS SELECT {columns} FROM {rows}")
+            if name == "events":
+                load = "load_id" if self._is_parted else "0"
+                self._database.execute(f"CREATE VIEW arrivals AS SELECT {load} AS load_id, time, event FROM {rows}")
         self._database.confine(directory)
 
     @property
@@ -221,6 +225,12 @@ class Snapshot:
     def keep(self, name: str, sql: str) -> None:
         """Keep the rows of a SELECT as a table in the memory of this snapshot."""
         self._database.execute(f"CREATE OR REPLACE TABLE {name} AS {sql}")
+
+
+def property_sql(name: str) -> str:
+    """Return SQL for one property of an event as text, NULL where it has none."""
+    place = '$."' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return f"json_extract_string(properties, {literal(place)})"
 
 
 @lru_cache(maxsize=4)
