@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from ulm_core.lifecycle.funnel import FunnelSpec, FunnelStep
@@ -187,7 +188,7 @@ class Oracle:
     def trend(self, events: Sequence[Event], periods: Periods) -> list[int]:
         """Return the level per period of entry."""
         bounds = periods.starts_us.tolist()
-        opens = zip(bounds[:-1], bounds[1:], strict=True)
+        opens = pairwise(bounds)
         return [self.one(events, span)[0] for span in opens]
 
     def snapped(self, events: Sequence[Event]) -> list[Event]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +111,7 @@ def best(found: list[Found]) -> Found:
 
 def times_of(funnel: Funnel) -> list[list[int]]:
     _, rows, flat = funnel.times
-    return [flat[a:b].tolist() for a, b in zip(rows[:-1], rows[1:], strict=True)]
+    return [flat[a:b].tolist() for a, b in pairwise(rows.tolist())]
 
 
 def known(found: Found) -> list[int]:

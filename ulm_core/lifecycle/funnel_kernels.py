@@ -244,7 +244,7 @@ def _walk_ordered(time: Any, event: Any, opens_until: int, plan: Any, work: Any,
 
 
 @njit(cache=True, nogil=True)
-def _fill_from(after: int, waited: int, plan: Any, work: Any) -> int:
+def _fill_from(after: int, waited: int, plan: Any, work: Any) -> Any:
     """Return the bit set of steps a tie can fill in a row after the required step `after`, done `waited` before.
 
     Required steps are taken one after the other; an optional one only ends a row, since skipping it costs nothing.
@@ -272,7 +272,7 @@ def _fill_from(after: int, waited: int, plan: Any, work: Any) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _fill_one(after: int, waited: int, kind: int, plan: Any) -> int:
+def _fill_one(after: int, waited: int, kind: int, plan: Any) -> Any:
     """Return the bit set of steps that a single event can fill after the required step `after`."""
     reached, k = np.int64(0), after + 1
     while k < len(plan.fills):
@@ -302,7 +302,7 @@ def _hits(event: Any, i: int, j: int, had: int, has: int, is_strict: bool, plan:
 
 
 @njit(cache=True, nogil=True)
-def _follow(time: Any, event: Any, i: int, is_strict: bool, plan: Any, work: Any) -> tuple[int, int, Any, Any]:
+def _follow(time: Any, event: Any, i: int, is_strict: bool, plan: Any, work: Any) -> tuple[int, Any, Any, Any]:
     """Follow the attempt opened in the tie at i through its window.
 
     ``work.reached[d]``: bit set of the steps that can be done in its d-th tie, at position ``work.ties[d]``.
@@ -377,7 +377,7 @@ def _followed_times(time: Any, level: int, depth: int, is_strict: bool, plan: An
 @njit(cache=True, nogil=True)
 def _walk_attempts(
     time: Any, event: Any, opens_until: int, is_strict: bool, plan: Any, work: Any, out: Any
-) -> tuple[int, int]:
+) -> tuple[int, Any]:
     """Walk one unit attempt by attempt; return the level and the bit set of steps done in the attempt that counts.
 
     For strict order (any other event resets the attempt, not within a tie), steps with windows of their own and

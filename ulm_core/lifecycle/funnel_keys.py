@@ -29,7 +29,7 @@ def session_key(index: TimelineIndex, matcher: Matcher, is_any: npt.NDArray[np.b
     """Return the sessions of the log; where it names none, a silence of 30 minutes ends one."""
     if (index.session >= 0).any():
         return lambda part: part.session
-    return lambda part: session_keys(part.offsets, part.time, matcher.events(part), is_any, SESSION_GAP_US)  # type: ignore[no-any-return]
+    return lambda part: session_keys(part.offsets, part.time, matcher.events(part), is_any, SESSION_GAP_US)
 
 
 def held_key(field: str, index: TimelineIndex, snapshot: Snapshot | None) -> Key:

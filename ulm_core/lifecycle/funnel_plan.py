@@ -112,7 +112,7 @@ def plan_funnel(
     plan = FunnelPlan(
         kind_of=place[kind_of.ravel()].astype(np.int64),
         fills=np.ascontiguousarray(fills),
-        opens=fills.any(axis=0) if order == "any" else fills[0].copy(),
+        opens=np.asarray(fills.any(axis=0) if order == "any" else fills[0], np.bool_).copy(),
         first_step=np.cumsum([0] + [len(filled) for filled in filled_by]).astype(np.int64),
         steps=np.array([k for filled in filled_by for k in filled], np.int64),
         fast_step=np.empty(0, np.int64),

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ulm_core.errors import InputError
+from ulm_core.lifecycle.filters import UserLabels
 from ulm_core.lifecycle.funnel_kernels import NEVER
 from ulm_core.lifecycle.funnel_spec import FunnelSpec
 from ulm_core.lifecycle.funnel_walk import Attempts, Walk
@@ -161,10 +162,11 @@ class Funnel(Result):
         return self._labels.names
 
     @property
-    def _labels(self) -> Any:
+    def _labels(self) -> UserLabels:
         if self.spec.labels is None:
             raise InputError(N_("This funnel has no breakdown."))
-        return self.spec.labels
+        labels: UserLabels = self.spec.labels
+        return labels
 
     @property
     def conversions(self) -> list[float]:
@@ -210,7 +212,8 @@ class Funnel(Result):
         start = rows[:-1][has_both]
         first, second = flat[start + from_step - 1], flat[start + to_step - 1]
         gaps = (second - first)[(first != NEVER) & (second != NEVER)]
-        return gaps[gaps > 0] / SECOND_US
+        seconds: npt.NDArray[np.float64] = gaps[gaps > 0] / SECOND_US
+        return seconds
 
     def _to_step(self, k: int) -> npt.NDArray[np.float64]:
         return self.seconds(int(self.walk.plan.previous[k]) + 1, k + 1) if k else np.empty(0)

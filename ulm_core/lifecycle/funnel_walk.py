@@ -205,7 +205,8 @@ class Walk:
         if self.order == "strict":
             is_over |= found.levels > 0
         after = np.where(found.levels == DROPPED, opened, np.where(is_over, reached, opened + self.plan.window_us))
-        return first_after(units.begin, units.end, lanes.time, after)
+        resumed: Ints = first_after(units.begin, units.end, lanes.time, after)
+        return resumed
 
 
 def _joined(parts: list[Attempts]) -> Attempts:
@@ -213,9 +214,8 @@ def _joined(parts: list[Attempts]) -> Attempts:
         return Attempts(_NONE, np.empty(0, np.int8), _NONE, _NONE, np.zeros(1, np.int64), _NONE)
     starts = np.cumsum([0] + [len(part.flat) for part in parts])
     rows = [part.rows[:-1] + start for part, start in zip(parts, starts, strict=False)]
-    columns = (np.concatenate(column) for column in list(zip(*parts, strict=True))[:4])
-    flat = np.concatenate([part.flat for part in parts])
-    return Attempts(*columns, np.append(np.concatenate(rows), len(flat)), flat)
+    owner, levels, extras, period, _, flat = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return Attempts(owner, levels, extras, period, np.append(np.concatenate(rows), len(flat)), flat)
 
 
 def _furthest(found: Attempts) -> Attempts:
