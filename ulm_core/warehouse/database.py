@@ -15,6 +15,7 @@ from ulm_core.messages import N_
 from ulm_core.settings import get_settings
 
 STREAM_ROWS = 250_000
+STORAGE = "v1.4.0"  # format of new files: texts are packed in two thirds of the time of the oldest format
 
 _NO_SPACE = re.compile(r"no space left|disk.*full|could not write all|max_temp_directory_size", re.IGNORECASE)
 _LOCKED = re.compile(r"could not set lock on file", re.IGNORECASE)
@@ -73,7 +74,7 @@ class Database:
             When another process has the file open.
         """
         try:
-            return cls(duckdb.connect(str(path)))
+            return cls(duckdb.connect(str(path), config={"storage_compatibility_version": STORAGE}))
         except duckdb.Error as error:
             raise _translate(error) from error
 
