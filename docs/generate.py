@@ -40,6 +40,17 @@ def _options(command: Any) -> list[str]:
     return rows
 
 
+def _commands(group: Any, prefix: str = "") -> list[tuple[str, Any]]:
+    """Return every visible command by its full name, those of groups included."""
+    found: list[tuple[str, Any]] = []
+    for name, command in sorted(group.commands.items()):
+        if hasattr(command, "commands"):
+            found += _commands(command, f"{prefix}{name} ")
+        elif not command.hidden:
+            found.append((prefix + name, command))
+    return found
+
+
 def cli_page() -> str:
     """Return cli.md: every command with its options, from the help texts."""
     group = typer.main.get_command(app)
@@ -49,9 +60,7 @@ def cli_page() -> str:
         "`python -m ulm_core COMMAND --workspace DIR [--json]`. Errors: exit code 2, one line.",
         "",
     ]
-    for name, command in sorted(group.commands.items()):
-        if command.hidden:
-            continue
+    for name, command in _commands(group):
         lines += [f"## {name}", "", (command.help or "").strip(), "", "| argument | what it is |", "|---|---|"]
         lines += [*_options(command), ""]
     return HEADER + "\n".join(lines)

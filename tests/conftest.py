@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -15,6 +16,14 @@ from ulm_core.events.samples import get_sample
 from ulm_core.settings import get_settings
 from ulm_core.timeline.publish import import_bundle, import_file
 from ulm_core.workspace import Workspace, WorkspaceConfig
+
+
+def pass_over(reason: str) -> NoReturn:
+    """Skip a test for want of a program; where everything must run (``ULM_TESTS_SKIP_NOTHING``) it fails instead."""
+    if os.environ.get("ULM_TESTS_SKIP_NOTHING"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
 
 SMALL_LOG = """user,time,event,item,value,quantity,session
 ann,2024-01-01T10:00:00,view,tea,,,s1

@@ -8,6 +8,7 @@ Layout::
     versions/<id>/      one immutable published version: Parquet snapshot and timeline index
     CURRENT             name of the version everybody reads; replaced atomically
     documents/          what readers save: views, cohorts, stage rules, alerts
+    members/            lists of user ids that cohorts are fixed to, a Parquet file each
     jobs/, queue.db     background work
     runs/, mlflow.db    fine-tuning runs and their registry
     cache/              what can be computed again (item text features)
@@ -228,6 +229,11 @@ class Workspace:
         if name is None or not (self.versions_dir / name).is_dir():
             raise EmptyWorkspaceError
         return self.versions_dir / name
+
+    @staticmethod
+    def of_version(directory: Path) -> Workspace:
+        """Return the workspace that a version's folder lies in; the inverse of `version_dir`."""
+        return Workspace(directory.parents[1])
 
     def publish(self, version: str, config: WorkspaceConfig | None = None) -> None:
         """Make `version` the one everybody reads, with the configuration it brings; its folder must be complete."""

@@ -30,12 +30,13 @@ class Filters:
     interval: str
     stages: tuple[str, ...] = ()
     attributes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    cohorts: tuple[str, ...] = ()
     compare: bool = False
 
     @property
     def n_active(self) -> int:
         """How many filters narrow the users."""
-        return (1 if self.stages else 0) + len(self.attributes)
+        return (1 if self.stages else 0) + len(self.attributes) + len(self.cohorts)
 
     @property
     def days(self) -> int:
@@ -45,23 +46,25 @@ class Filters:
     @property
     def people(self) -> str:
         """What narrows the users, spelled out for cache keys."""
-        return f"stages={self.stages} attributes={sorted(self.attributes.items())}"
+        return f"stages={self.stages} attributes={sorted(self.attributes.items())} cohorts={self.cohorts}"
 
     @property
     def slug(self) -> str:
         """The filters as a part of a file name."""
         words = [self.start.isoformat(), self.end.isoformat(), self.interval, *self.stages]
         words += [f"{name}-{'-'.join(values)}" for name, values in self.attributes.items()]
+        words += self.cohorts
         return "_".join(words).replace(" ", "-").replace("/", "-").lower()
 
 
 @dataclass(frozen=True)
 class Choices:
-    """What can be chosen: the data's first and last day, and user attributes with their values."""
+    """What can be chosen: the data's first and last day, user attributes with their values, saved cohorts."""
 
     first: date
     last: date
     attributes: dict[str, list[str]] = field(default_factory=dict)
+    cohorts: tuple[str, ...] = ()
 
 
 def _parse_day(text: str | None, fallback: date) -> date:
@@ -106,6 +109,7 @@ def unknown_values(choices: Choices) -> list[str]:
     known_segments = {f"{name}{SEPARATOR}{value}" for name, values in choices.attributes.items() for value in values}
     bad = [word for word in url.get_all("stage") if word not in STAGE_ORDER]
     bad += [word for word in url.get_all("segment") if word not in known_segments]
+    bad += [word for word in url.get_all("cohort") if word not in choices.cohorts]
     for key, allowed in (("period", PERIODS), ("interval", INTERVALS)):
         word = url.get(key)
         if word is not None and word not in allowed:
@@ -126,6 +130,7 @@ def read(choices: Choices) -> Filters:
         interval=interval if interval in INTERVALS else DEFAULT_INTERVAL[period],
         stages=tuple(stage for stage in STAGE_ORDER if stage in url.get_all("stage")),
         attributes=read_attributes(url.get_all("segment"), choices.attributes),
+        cohorts=tuple(name for name in dict.fromkeys(url.get_all("cohort")) if name in choices.cohorts),
         compare=url.get("compare") == "1",
     )
 
@@ -156,6 +161,10 @@ def _changed_stages() -> None:
 def _changed_segment(name: str, key: str) -> None:
     others = [pair for pair in url.get_all("segment") if not pair.startswith(name + SEPARATOR)]
     url.put("segment", others + [f"{name}{SEPARATOR}{value}" for value in st.session_state[key]])
+
+
+def _changed_cohorts() -> None:
+    url.put("cohort", st.session_state["filter_cohorts"])
 
 
 def _changed_compare() -> None:
@@ -239,6 +248,22 @@ def _segment_control(filters: Filters, choices: Choices) -> None:
             )
 
 
+def _cohort_control(filters: Filters, choices: Choices) -> None:
+    label = _("Cohorts") + (f" · {len(filters.cohorts)}" if filters.cohorts else "")
+    with st.popover(label, icon=":material/group_work:", key="filter_cohort_box", width="content"):
+        if choices.cohorts:
+            st.session_state["filter_cohorts"] = list(filters.cohorts)
+            st.multiselect(
+                _("Users who belong to every chosen cohort at the end of the period"),
+                choices.cohorts,
+                key="filter_cohorts",
+                placeholder=_("Any"),
+                on_change=_changed_cohorts,
+            )
+        else:
+            st.caption(_("No cohort is saved yet."))
+
+
 def _compare_control(filters: Filters) -> None:
     st.session_state["filter_compare"] = filters.compare
     st.toggle(
@@ -260,6 +285,7 @@ def draw(filters: Filters, choices: Choices, controls: Sequence[str]) -> None:
             _stage_control(filters)
         if "segment" in controls:
             _segment_control(filters, choices)
+            _cohort_control(filters, choices)
         if "compare" in controls:
             _compare_control(filters)
 
@@ -270,6 +296,10 @@ def _drop_stage(stage: str) -> None:
 
 def _drop_segment(name: str) -> None:
     url.put("segment", [kept for kept in url.get_all("segment") if not kept.startswith(name + SEPARATOR)])
+
+
+def _drop_cohort(name: str) -> None:
+    url.put("cohort", [kept for kept in url.get_all("cohort") if kept != name])
 
 
 def draw_chips(filters: Filters, n_users: int, n_all: int) -> None:
@@ -291,6 +321,14 @@ def draw_chips(filters: Filters, n_users: int, n_all: int) -> None:
                 icon=":material/close:",
                 key=f"chip_segment_{name}",
                 on_click=_drop_segment,
+                args=(name,),
+            )
+        for name in filters.cohorts:
+            st.button(
+                _("Cohort: {name}").format(name=name),
+                icon=":material/close:",
+                key=f"chip_cohort_{name}",
+                on_click=_drop_cohort,
                 args=(name,),
             )
         st.button(_("Reset"), type="tertiary", icon=":material/restart_alt:", key="chip_reset", on_click=reset)

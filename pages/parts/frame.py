@@ -20,6 +20,7 @@ from pages.parts.guard import guarded
 from pages.parts.i18n import LANGUAGE_KEY, LANGUAGES, _, language
 from ulm_core import __version__
 from ulm_core.errors import EmptyWorkspaceError
+from ulm_core.lifecycle.cohorts.store import Cohorts
 from ulm_core.lifecycle.filters import UserFilter, filter_mask
 from ulm_core.lifecycle.periods import local_to_us
 from ulm_core.lifecycle.results import Spec, UserMask
@@ -71,18 +72,21 @@ class View:
     @property
     def mask(self) -> UserMask | None:
         """The users the filters let through, or None for everyone; stages as of the end of the period."""
-        wanted = UserFilter(stages=self.filters.stages, attributes=self.filters.attributes)
+        filters = self.filters
+        wanted = UserFilter(stages=filters.stages, attributes=filters.attributes, cohorts=filters.cohorts)
         data, at_us = self.data, self.range_us[1]
         return data.remember(
             "filter_mask",
-            f"{wanted.model_dump_json()}@{at_us}",
+            f"{wanted.model_dump_json()}@{at_us} {self.people}",
             lambda: filter_mask(data.index, data.config, wanted, at_us, data.snapshot),
         )
 
     @property
     def people(self) -> str:
         """Which users are looked at, spelled out for cache keys."""
-        return f"{self.filters.people}@{self.range_us[1] if self.filters.stages else ''}"
+        dated = self.filters.stages or self.filters.cohorts
+        stamp = Cohorts(self.data.workspace).stamp() if self.filters.cohorts else ""
+        return f"{self.filters.people}@{self.range_us[1] if dated else ''} {stamp}"
 
     def ask(self, compute: Callable[[TimelineIndex, WorkspaceConfig, S], R], spec: S) -> R:
         """Return an analysis of the filtered users, computed once for everybody who asks the same.
@@ -138,7 +142,7 @@ def _head(info: navigation.PageInfo, sample: str | None) -> None:
 def _choices(data: Data) -> Choices:
     first, last = data.local_days
     attributes = data.remember("attribute_values", "", lambda: attribute_values(data.snapshot))
-    return Choices(first, last, attributes)
+    return Choices(first, last, attributes, tuple(Cohorts(data.workspace).names()))
 
 
 def _filters(data: Data, controls: Sequence[str]) -> Filters:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import duckdb
 import pandas as pd
+import polars
 import pyarrow as pa
 import pyarrow.feather as pf
 import pyarrow.parquet as pq
@@ -132,10 +133,27 @@ def test_a_folder_and_a_pattern_are_read_file_by_file(workspace: Workspace, tmp_
 
 def test_frames_of_any_kind(workspace: Workspace) -> None:
     table = pa.Table.from_pandas(FRAME, preserve_index=False)
-    for frame in (FRAME, table, table.to_reader(max_chunksize=1)):
+    parts = [polars.DataFrame(ROWS), polars.DataFrame(ROWS).lazy().collect()]
+    for frame in (FRAME, table, table.to_reader(max_chunksize=1), *parts):
         with frame_source(frame, "frame") as source:
             load_log(workspace, source, "replace")
         assert events_in(workspace) == EXPECTED
+
+
+def test_a_frame_that_mixes_types_is_read_as_its_texts(workspace: Workspace) -> None:
+    frame = pd.DataFrame(
+        {"user": ["ann", 7, b"cem", None], "time": ["2024-01-01", "2024-01-02", 5, "2024-01-04"], "event": "view"}
+    )
+    frame["USER"] = 1  # a second column of that name but for case
+    with frame_source(frame, "frame") as source:
+        report = load_log(workspace, source)
+    assert [row[0] for row in events_in(workspace)] == ["ann", "7"]
+    assert report.reasons == {"no user": 1, "unreadable time": 1}
+
+
+def test_what_is_no_frame_says_so() -> None:
+    with pytest.raises(InputError, match=r"no data frame \(list\)"), frame_source([1], "mine"):
+        pass
 
 
 def sqlite_file(path: Path) -> str:

@@ -15,7 +15,7 @@ import sys
 import typer
 from typer.exceptions import TyperException
 
-from ulm_core.cli import data, engagement, funnel, keep, models, recommend, simulate, stages, studio, survival
+from ulm_core.cli import cohort, data, engagement, funnel, keep, models, recommend, simulate, stages, studio, survival
 from ulm_core.errors import UlmError
 
 app = typer.Typer(
@@ -25,7 +25,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for room in (data, simulate, keep, stages, engagement, funnel, survival, models, recommend, studio):
+for room in (data, simulate, keep, stages, engagement, funnel, survival, cohort, models, recommend, studio):
     room.register(app)
 
 EXIT_USER_ERROR = 2

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import pyarrow as pa
@@ -62,6 +62,11 @@ class FileSource:
     def is_remote(self) -> bool:
         """Whether the file is read over the network."""
         return self.path.startswith(_REMOTE)
+
+    @property
+    def is_pattern(self) -> bool:
+        """Whether the path names several files behind ``s3://``, which somebody has to list."""
+        return self.path.startswith("s3://") and (self.path.endswith("/") or glob.has_magic(self.path))
 
 
 @dataclass(frozen=True)
@@ -120,7 +125,7 @@ def find_sources(place: str | Path, table: str | None = None) -> list[Source]:
     if text.startswith(("postgresql://", "postgres://")):
         return [TableSource("postgres", text, _table_of(table, text), f"{_database_name(text)}.{table}")]
     if text.startswith(_REMOTE):
-        return [FileSource(text, text.split("?")[0].rsplit("/", 1)[-1] or text)]
+        return [_behind(text)]
     path = Path(text).expanduser()
     kind = _DATABASES.get(path.suffix.lower())
     if path.is_file():
@@ -128,18 +133,31 @@ def find_sources(place: str | Path, table: str | None = None) -> list[Source]:
             return [TableSource(kind, str(path), _table_of(table, text), f"{path.name}:{table}")]  # type: ignore[arg-type]
         return [FileSource(str(path), path.name)]
     if path.is_dir():
-        return _files(sorted(found for found in path.rglob("*") if found.is_file()), text)
+        return files_among(sorted(str(found) for found in path.rglob("*") if found.is_file()), text)
     if glob.has_magic(text):
-        return _files(sorted(Path(found) for found in glob.glob(text, recursive=True) if Path(found).is_file()), text)
+        return files_among(sorted(found for found in glob.glob(text, recursive=True) if Path(found).is_file()), text)
     raise NotFoundError(N_("There is no file {path}. Check the path; it is read on the server."), path=place)
 
 
-def _files(paths: Iterable[Path], place: str) -> list[Source]:
+def _behind(address: str) -> FileSource:
+    plain = address if address.startswith("s3://") else address.split("?")[0]
+    if "*" in plain and not address.startswith("s3://"):
+        raise InputError(N_("{path}: a web server lists no files. Give the address of one file."), path=plain)
+    return FileSource(address, plain.rsplit("/", 1)[-1] or address)
+
+
+def files_among(paths: Iterable[str], place: str) -> list[Source]:
+    """Return the files of a folder, pattern or bucket that are tables by their names.
+
+    Raises
+    ------
+    InputError
+        When there is none.
+    """
     # A folder may hold a README or pictures; what has the suffix of a table is read, hidden files never are.
+    named = [(path, path.rsplit("/", 1)[-1]) for path in paths]
     found: list[Source] = [
-        FileSource(str(path), path.name)
-        for path in paths
-        if format_by_name(path.name) != "auto" and not path.name.startswith(".")
+        FileSource(path, name) for path, name in named if format_by_name(name) != "auto" and not name.startswith(".")
     ]
     if not found:
         raise InputError(
@@ -163,19 +181,23 @@ def without_secret(address: str) -> str:
     return re.sub(r"//[^@/]*@", "//", address)
 
 
-def read_head(path: Path, packed: str) -> bytes:
-    """Return the first bytes of a file, unpacked; a broken archive gives what can be unpacked."""
+def read_head(handle: Any, packed: str, name: str) -> bytes:
+    """Return the first bytes of an open file, unpacked; a broken archive gives what can be unpacked.
+
+    Raises
+    ------
+    InputError
+        When nothing can be unpacked.
+    """
     try:
         if packed == "gzip":
-            with gzip.open(path) as handle:
-                return handle.read(HEAD_BYTES)
+            return gzip.GzipFile(fileobj=handle).read(HEAD_BYTES)
         if packed == "zstd":
-            with pa.OSFile(str(path)) as raw, pa.CompressedInputStream(raw, "zstd") as stream:
+            with pa.CompressedInputStream(handle, "zstd") as stream:
                 return bytes(stream.read(HEAD_BYTES))
-        with path.open("rb") as handle:
-            return handle.read(HEAD_BYTES)
+        return bytes(handle.read(HEAD_BYTES))
     except (OSError, EOFError, pa.ArrowInvalid) as error:
-        raise InputError(N_("{file} cannot be unpacked: {reason}."), file=path.name, reason=error) from error
+        raise InputError(N_("{file} cannot be unpacked: {reason}."), file=name, reason=error) from error
 
 
 _MAGIC: tuple[tuple[bytes, str], ...] = (

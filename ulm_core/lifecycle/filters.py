@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
+from ulm_core.lifecycle.cohorts.evaluate import cohort_mask, users_mask
+from ulm_core.lifecycle.cohorts.store import Cohorts
 from ulm_core.lifecycle.rules import StageRules, workspace_rules
 from ulm_core.lifecycle.stages import stages_at
 from ulm_core.messages import N_
@@ -43,7 +45,7 @@ class UserLabels:
 
 
 class UserFilter(BaseModel):
-    """A segment: users in one of the stages and with one of the values of every attribute.
+    """A segment: users in one of the stages, with one of the values of every attribute, and in every cohort.
 
     Attributes
     ----------
@@ -51,17 +53,20 @@ class UserFilter(BaseModel):
         Stage names, at the time the filter is evaluated; empty: any stage.
     attributes
         Attribute name -> accepted values. Users without the attribute never match.
+    cohorts
+        Names of saved cohorts; users belong to every one of them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     stages: tuple[str, ...] = ()
     attributes: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    cohorts: tuple[str, ...] = ()
 
     @property
     def is_empty(self) -> bool:
         """Whether the filter lets everyone through."""
-        return not self.stages and not self.attributes
+        return not self.stages and not self.attributes and not self.cohorts
 
 
 def filter_mask(
@@ -77,9 +82,9 @@ def filter_mask(
     Parameters
     ----------
     at_us
-        The time at which the stage is looked at (UTC us): the end of the period on screen.
+        The time at which stages and cohorts are looked at (UTC us): the end of the period on screen.
     snapshot
-        Where attributes are read; needed when the filter names one.
+        Where attributes and saved cohorts are found; needed when the filter names one.
     rules
         Stage rules; None: the workspace's.
 
@@ -90,7 +95,7 @@ def filter_mask(
     Raises
     ------
     NotFoundError
-        When no user has such an attribute, or no stage has that name.
+        When no user has such an attribute, or no stage or cohort has that name.
     """
     if wanted.is_empty:
         return None
@@ -103,12 +108,14 @@ def filter_mask(
         if snapshot is None:
             raise ValueError("a filter by attribute needs the snapshot")
         mask &= users_mask(index, users_with(snapshot, attribute, values))
+    if wanted.cohorts:
+        if snapshot is None:
+            raise ValueError("a filter by cohort needs the snapshot")
+        saved = Cohorts.beside(snapshot)
+        log = saved.log(index, config, snapshot, rules)
+        for name in wanted.cohorts:
+            mask &= cohort_mask(log, saved.rule(name), at_us)
     return mask
-
-
-def users_mask(index: TimelineIndex, user_ids: Sequence[str]) -> npt.NDArray[np.bool_]:
-    """Return bool[n_users], true for the given ids; ids without an event are ignored."""
-    return np.isin(index.user_ids.astype(str), np.asarray(user_ids, dtype=str))
 
 
 def attribute_labels(index: TimelineIndex, snapshot: Snapshot, attribute: str) -> UserLabels:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ulm_core.lifecycle.cohorts.evaluate import cohort_mask
+from ulm_core.lifecycle.cohorts.store import SEPARATOR, Cohorts
 from ulm_core.lifecycle.filters import UserLabels, attribute_labels
 from ulm_core.lifecycle.rules import NOT_YET_SEEN, UNSEEN, StageRules, workspace_rules
 from ulm_core.lifecycle.stages import stages_at
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
     from ulm_core.warehouse.snapshot import Snapshot
 
 BY_STAGE = "stage"
+BY_COHORT = "cohort:"
+ELSE = N_("everyone else")
 OTHER = N_("Other")
 DEFAULT_TOP = 5
 
@@ -34,23 +39,46 @@ def group_labels(
     Parameters
     ----------
     by
-        ``stage``, or the name of a user attribute.
+        ``stage``, ``cohort:NAME`` or several ``cohort:NAME|NAME|...``, or the name of a user attribute.
     at_us
-        The time at which the stage is looked at (UTC us).
+        The time at which stages and cohorts are looked at (UTC us).
     rules
         Stage rules; None: the workspace's.
 
     Raises
     ------
     NotFoundError
-        When there is no such attribute; the message names the known ones.
+        When there is no such attribute or cohort; the message names the known ones.
     """
+    if by.startswith(BY_COHORT):
+        chosen = [name.strip() for name in by.removeprefix(BY_COHORT).split(SEPARATOR)]
+        return cohort_labels(index, config, snapshot, chosen, at_us, rules)
     if by != BY_STAGE:
         return attribute_labels(index, snapshot, by)
     rules = rules or workspace_rules(index, config)
     codes = stages_at(index, config, at_us, rules).astype(np.int32)
     names = (*rules.stages, NOT_YET_SEEN)
     return UserLabels(BY_STAGE, names, np.where(codes == UNSEEN, np.int32(len(rules.stages)), codes))
+
+
+def cohort_labels(
+    index: TimelineIndex,
+    config: WorkspaceConfig,
+    snapshot: Snapshot,
+    names: Sequence[str],
+    at_us: int,
+    rules: StageRules | None = None,
+) -> UserLabels:
+    """Return every user's cohort among `names`, else "everyone else".
+
+    A user who belongs to several counts in the first one named, so that groups add up to all users.
+    """
+    saved = Cohorts.beside(snapshot)
+    log = saved.log(index, config, snapshot, rules)
+    codes = np.full(index.n_users, len(names), np.int32)
+    for code in reversed(range(len(names))):
+        codes[cohort_mask(log, saved.rule(names[code]), at_us)] = code
+    return UserLabels(BY_COHORT + SEPARATOR.join(names), (*names, ELSE), codes)
 
 
 def largest_groups(labels: UserLabels, top: int = DEFAULT_TOP) -> UserLabels:

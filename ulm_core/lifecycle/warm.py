@@ -13,6 +13,8 @@ import numpy as np
 
 from ulm_core.lifecycle.activity import ActivitySpec, compute_activity
 from ulm_core.lifecycle.at_risk import AtRiskSpec, compute_at_risk
+from ulm_core.lifecycle.cohorts.evaluate import Log, cohort_mask
+from ulm_core.lifecycle.cohorts.model import Behaviour, Clause
 from ulm_core.lifecycle.funnel import FunnelSpec, compute_funnel
 from ulm_core.lifecycle.overview import OverviewSpec, compute_overview
 from ulm_core.lifecycle.retention import RetentionSpec, compute_retention
@@ -41,6 +43,7 @@ def warm_kernels(index: TimelineIndex, config: WorkspaceConfig) -> float:
     for order in ("ordered", "any"):
         compute_funnel(index, config, FunnelSpec.checked(steps=("*", "*"), order=order))
     compute_survival(index, config, SurvivalSpec(by="cohort", cohort_interval="quarter"))
+    cohort_mask(Log(index, config), Behaviour(clauses=(Clause(),)), index.manifest.last_us)
     # An edited history is writable, unlike the mapped columns: to numba another type, compiled apart.
     history = index.history(0)
     edited = history.take(np.ones(len(history), np.bool_))

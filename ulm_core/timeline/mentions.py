@@ -12,7 +12,9 @@ from pathlib import Path
 
 from ulm_core.documents import settle_name
 from ulm_core.errors import UlmError
+from ulm_core.keys import Keys
 from ulm_core.timeline.spelling import Spelling
+from ulm_core.warehouse.members import MEMBERS
 from ulm_core.warehouse.parquet import drop_rows
 from ulm_core.workspace import Workspace, write_atomically
 
@@ -52,7 +54,8 @@ def clean_derived(workspace: Workspace, ids: set[str]) -> Cleaning:
         if folder == CACHE and rest[:1] != [TEXT_FEATURES]:
             _remove(path, done)
         elif path.suffix == ".parquet":
-            _drop_rows(path, spelling, done, can_go=folder in REMAKEABLE)
+            keys = workspace.file_keys() if folder == MEMBERS else None
+            _drop_rows(path, spelling, done, keys, can_go=folder in REMAKEABLE)
         elif path.suffix in PACKED and folder != "presets":
             _remove(path, done)
         elif _mentions(path, spelling):
@@ -101,9 +104,9 @@ def _remove(path: Path, done: Cleaning) -> None:
     done.removed.append(path)
 
 
-def _drop_rows(path: Path, spelling: Spelling, done: Cleaning, *, can_go: bool) -> None:
+def _drop_rows(path: Path, spelling: Spelling, done: Cleaning, keys: Keys | None, *, can_go: bool) -> None:
     try:
-        if drop_rows(path, spelling.ids):
+        if drop_rows(path, spelling.ids, keys):
             done.changed.append(path)
     except UlmError:  # cut off, or encrypted with a key of its own
         if can_go:

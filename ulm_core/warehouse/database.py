@@ -18,6 +18,7 @@ STREAM_ROWS = 250_000
 STORAGE = "v1.4.0"  # format of new files: texts are packed in two thirds of the time of the oldest format
 
 _NO_SPACE = re.compile(r"no space left|disk.*full|could not write all|max_temp_directory_size", re.IGNORECASE)
+_LINE_ENDS = re.compile(r"CSV Parser state machine reached an invalid state", re.IGNORECASE)
 _LOCKED = re.compile(r"could not set lock on file", re.IGNORECASE)
 
 
@@ -44,6 +45,8 @@ def _translate(error: duckdb.Error) -> UlmError:
         return disk_full_error()
     if _LOCKED.search(text):
         return BusyError(N_("Another process has the warehouse open. Wait until its load ends, then try again."))
+    if _LINE_ENDS.search(text):  # of a file on this machine they were mended before
+        return InputError(N_("The text mixes line ends far from its beginning. Load a copy of it from this machine."))
     return InputError(N_("The database could not do that: {reason}"), code="database", reason=text.split("\n")[0])
 
 

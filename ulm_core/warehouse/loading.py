@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-import pyarrow as pa
-
 from ulm_core.errors import InputError
 from ulm_core.events.cleaning import AS_IS, CleaningRules
 from ulm_core.events.columns import Columns, match_columns
@@ -21,6 +19,7 @@ from ulm_core.messages import N_, Message, message
 from ulm_core.warehouse.access import open_warehouse
 from ulm_core.warehouse.cleaning import apply_rules, link_returns, mark_overlap, record_storms
 from ulm_core.warehouse.database import Database
+from ulm_core.warehouse.frames import arrow_of
 from ulm_core.warehouse.head import advance_head
 from ulm_core.warehouse.load_report import LoadReport, Tally, make_report, report_from_json, to_text
 from ulm_core.warehouse.plans import (
@@ -355,11 +354,8 @@ def make_table_plans(
 
 @contextmanager
 def frame_source(frame: object, name: str) -> Iterator[FrameSource]:
-    """Turn a pandas frame, an Arrow table or a stream of record batches into a source."""
-    if isinstance(frame, pa.Table | pa.RecordBatchReader):
-        yield FrameSource(frame, name)
-    else:
-        yield FrameSource(pa.Table.from_pandas(frame, preserve_index=False), name)
+    """Turn a pandas, polars or Arrow table, or a stream of record batches, into a source."""
+    yield FrameSource(arrow_of(frame, name), name)
 
 
 __all__ = [

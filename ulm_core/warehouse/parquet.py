@@ -54,7 +54,7 @@ def read_table(path: Path, keys: Keys | None) -> pa.Table:
         return database.query(f"SELECT * FROM {source(path, keys)}")
 
 
-def drop_rows(path: Path, ids: Iterable[str]) -> int:
+def drop_rows(path: Path, ids: Iterable[str], keys: Keys | None = None) -> int:
     """Rewrite a Parquet file without the rows that name any of `ids`; return how many went.
 
     An id counts where it stands on its own in a column of text. One made of digits counts only as the whole of a
@@ -65,8 +65,8 @@ def drop_rows(path: Path, ids: Iterable[str]) -> int:
     UlmError
         When the file cannot be read.
     """
-    with Database.private() as database:
-        rows = f"read_parquet({literal(str(path))})"
+    with memory_database(keys) as database:
+        rows = source(path, keys)
         found = database.query(f"DESCRIBE SELECT * FROM {rows}")
         kinds = dict(zip(found["column_name"].to_pylist(), found["column_type"].to_pylist(), strict=True))
         tests = [test for name in ids for test in _tests(kinds, name)]
@@ -74,7 +74,7 @@ def drop_rows(path: Path, ids: Iterable[str]) -> int:
         count = int(str(database.scalar(f"SELECT count(*) FROM {rows} WHERE {named}")))
         if count:
             partial = path.with_name(f".{path.name}.part")
-            copy(database, f"SELECT * FROM {rows} WHERE NOT {named}", partial, None)
+            copy(database, f"SELECT * FROM {rows} WHERE NOT {named}", partial, keys)
             partial.replace(path)
         return count
 

@@ -16,12 +16,12 @@ from ulm_core.events.cleaning import CleaningRules
 from ulm_core.events.mapping import ColumnMapping, is_complete, require_complete, standard_mapping
 from ulm_core.events.presets import Elapsed, Join, Preset, TableHint, get_preset
 from ulm_core.events.recognise import recognise, with_content
-from ulm_core.events.sources import FileSource, FrameSource, ReadOptions, Source, find_sources
+from ulm_core.events.sources import FileSource, FrameSource, ReadOptions, Source, files_among, find_sources
 from ulm_core.events.tables import TableMapping, Target
 from ulm_core.messages import N_
 from ulm_core.warehouse.database import Database, quote
 from ulm_core.warehouse.readers import Relation, forget_rejects, open_relation
-from ulm_core.warehouse.remote import open_network
+from ulm_core.warehouse.remote import list_addresses, open_network
 from ulm_core.warehouse.sampling import sample_rows
 from ulm_core.workspace import Workspace
 
@@ -105,7 +105,7 @@ def make_plans(workspace: Workspace | None, place: str | Path | FrameSource, opt
     InputError
         When the place holds no file the preset knows.
     """
-    sources: Sequence[Source] = [place] if isinstance(place, FrameSource) else find_sources(place, options.table)
+    sources: Sequence[Source] = [place] if isinstance(place, FrameSource) else sources_at(place, options.table)
     preset = get_preset(options.preset, workspace) if options.preset else None
     events, tables, skipped = [], [], []
     for source in sources:
@@ -128,6 +128,15 @@ def make_plans(workspace: Workspace | None, place: str | Path | FrameSource, opt
     return Plans(tuple(events), tuple(tables), rules, preset, tuple(skipped))
 
 
+def sources_at(place: str | Path, table: str | None = None) -> list[Source]:
+    """Return what `place` names (`ulm_core.events.sources.find_sources`), patterns behind ``s3://`` listed."""
+    sources = find_sources(place, table)
+    first = sources[0]
+    if not isinstance(first, FileSource) or not first.is_pattern:
+        return sources
+    return files_among(list_addresses(first.path), first.path)
+
+
 def named_tables(options: LoadOptions) -> Iterator[TablePlan]:
     """Return what the users and items files of the options are."""
     named: tuple[tuple[Target, str | None, TableMapping | None], ...] = (
@@ -135,7 +144,7 @@ def named_tables(options: LoadOptions) -> Iterator[TablePlan]:
         ("items", options.items, options.items_mapping),
     )
     for target, place, mapping in named:
-        for source in find_sources(place) if place else ():
+        for source in sources_at(place) if place else ():
             yield TablePlan(target, source, ReadOptions(), mapping)
 
 

@@ -38,7 +38,7 @@ from ulm_core.events.sources import (
 from ulm_core.messages import N_
 from ulm_core.warehouse.database import Database, literal, quote
 from ulm_core.warehouse.extensions import load_extension
-from ulm_core.warehouse.remote import open_network
+from ulm_core.warehouse.remote import fetch, open_address, open_network
 
 MAX_LINE_BYTES = 16 << 20
 SAMPLE_ROWS = 500
@@ -180,12 +180,13 @@ def _find_table(database: Database, source: TableSource) -> str:
 
 def _file(database: Database, source: FileSource, options: ReadOptions, stack: ExitStack) -> Relation:
     if source.is_remote:
-        return _remote(database, source, options)
+        return _remote(database, source, options, stack)
     path = Path(source.path)
     if path.stat().st_size == 0:
-        raise InputError(N_("{file} is empty. Nothing was changed."), file=source.name)
+        raise _empty(source.name)
     packed = packing(path.name)
-    head = read_head(path, packed)
+    with path.open("rb") as handle:
+        head = read_head(handle, packed, source.name)
     kind = format_of(head, source.name) if options.format == "auto" else options.format
     if kind == "parquet":
         return _parquet(database, source, packed)
@@ -193,13 +194,26 @@ def _file(database: Database, source: FileSource, options: ReadOptions, stack: E
         return _arrow(database, source, packed, stack)
     encoding = options.encoding or encoding_of(head)
     text = head.decode(encoding, errors="replace")
-    is_utf8 = encoding.lower().replace("-", "") in {"utf8", "ascii"}
-    if not is_utf8 or has_mixed_line_ends(path, packed):
-        path, packed = _recoded(path, packed, encoding, stack), "none"
+    place = str(path)
+    if not _is_utf8(encoding) or has_mixed_line_ends(path, packed):
+        place, packed = str(_recoded(path, packed, encoding, stack)), "none"
         text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return _text(kind, source.name, place, packed, text, options)
+
+
+def _empty(name: str) -> InputError:
+    return InputError(N_("{file} is empty. Nothing was changed."), file=name)
+
+
+def _is_utf8(encoding: str) -> bool:
+    return encoding.lower().replace("-", "") in {"utf8", "ascii"}
+
+
+def _text(kind: str, name: str, place: str, packed: str, head: str, options: ReadOptions) -> Relation:
+    """Describe a UTF-8 text with plain line ends, by its beginning."""
     if kind == "csv":
-        return _csv(source.name, str(path), packed, find_dialect(_whole_lines(text), options, source.name))
-    return _lines(kind, source.name, str(path), packed, text)
+        return _csv(name, place, packed, find_dialect(_whole_lines(head), options, name))
+    return _lines(kind, name, place, packed, head)
 
 
 def _whole_lines(text: str) -> str:
@@ -216,14 +230,18 @@ def forget_rejects(database: Database, relation: Relation) -> None:
 
 def has_mixed_line_ends(path: Path, packed: str) -> bool:
     """Return whether a text ends its lines in more than one way, which the CSV reader refuses."""
+    with unpacked(path, packed) as handle:
+        return _are_mixed(handle)
+
+
+def _are_mixed(handle: Readable) -> bool:
     both = returns = feeds = 0
     last = b""
-    with unpacked(path, packed) as handle:
-        while block := handle.read(4 << 20):
-            both += block.count(b"\r\n") + (last == b"\r" and block.startswith(b"\n"))
-            returns += block.count(b"\r")
-            feeds += block.count(b"\n")
-            last = block[-1:]
+    while block := handle.read(4 << 20):
+        both += block.count(b"\r\n") + (last == b"\r" and block.startswith(b"\n"))
+        returns += block.count(b"\r")
+        feeds += block.count(b"\n")
+        last = block[-1:]
     return not (returns == 0 or feeds == 0 or returns == feeds == both)
 
 
@@ -406,26 +424,23 @@ def _arrow(database: Database, source: FileSource, packed: str, stack: ExitStack
         raise _unreadable(source.name, f"{str(error).splitlines()[0]}.") from error
 
 
-def _remote(database: Database, source: FileSource, options: ReadOptions) -> Relation:
-    """Describe a file behind an address; its first lines are fetched, the rest streams when it is read."""
+def _remote(database: Database, source: FileSource, options: ReadOptions, stack: ExitStack) -> Relation:
+    """Describe a file behind an address: read where it lies, or from a copy where DuckDB cannot do that."""
     open_network(database, source.path)
-    kind = format_by_name(source.name) if options.format == "auto" else options.format
-    try:
-        if kind == "parquet":
-            return Relation(
-                "read_parquet(?)", (source.path,), _describe(database, "read_parquet(?)", (source.path,)), source.name
-            )
-        if kind == "arrow":
-            raise InputError(N_("{file}: Arrow files are read from this machine only."), file=source.name)
-        packed = packing(source.name)
-        lines = database.query(f"SELECT line FROM {_line_reader(packed, None)} LIMIT {SAMPLE_ROWS}", [source.path])
-    except InputError as error:
-        if error.code != "database":
-            raise
-        raise _unreadable(source.name, error.message.fields.get("reason", error.message)) from error
-    text = "\n".join(str(line) for line in lines["line"].to_pylist()) + "\n"
-    if kind in {"jsonl", "json", "xml"}:
-        return _lines(
-            "jsonl" if kind == "json" and not text.startswith("[") else kind, source.name, source.path, packed, text
-        )
-    return _csv(source.name, source.path, packed, find_dialect(text, options, source.name))
+    packed = packing(source.name)
+    named = format_by_name(source.name) if options.format == "auto" else options.format
+    if named == "parquet":
+        return _parquet(database, source, packed)
+    with open_address(source.path) as handle:
+        head = read_head(handle, packed, source.name)
+    if not head:
+        raise _empty(source.name)
+    kind = format_of(head, source.name) if options.format == "auto" else options.format
+    if kind == "parquet":
+        return _parquet(database, source, packed)
+    encoding = options.encoding or encoding_of(head)
+    # A cut at the end of the head may part a pair of characters that ends a line.
+    if kind == "arrow" or not _is_utf8(encoding) or _are_mixed(io.BytesIO(head.rstrip(b"\r"))):
+        copy = fetch(source.path, source.name, stack)
+        return _file(database, FileSource(str(copy), source.name), options, stack)
+    return _text(kind, source.name, source.path, packed, head.decode(encoding, errors="replace"), options)
