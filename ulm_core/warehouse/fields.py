@@ -17,6 +17,7 @@ IDS = (Columns.USER, Columns.ITEM, Columns.SESSION)
 _DAY_FIRST = tuple(f"%d/%m/%{year} {clock}".strip() for year in "yY" for clock in ("%H:%M:%S", "%H:%M", "%I:%M %p", ""))
 _MONTH_FIRST = tuple(pattern.replace("%d/%m", "%m/%d") for pattern in _DAY_FIRST)
 _EPOCH = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
+_STORED = re.compile(r'"(?:[^"]|"")*"|ulm_fields\[\d+\]')  # what costs nothing to look at twice
 _HAS_ZONE = r"'[0-9]:[0-9]{2}[0-9:.,]*\s*(Z|z|UTC|GMT|[+-][0-9]{2}(:?[0-9]{2})?)$'"
 
 
@@ -116,10 +117,18 @@ class Fields:
         """Return `sql` as trimmed text, NULL where it is one of the texts that mean nothing."""
         nulls = self.mapping.nulls or ("",)
         longest = max(len(text.encode()) for text in nulls)
-        trimmed = f"trim(CAST({sql} AS VARCHAR))"
-        # Looking at the length first spares long texts the comparisons.
-        is_null = f"strlen({trimmed}) <= {longest} AND {trimmed} IN ({', '.join(map(literal, nulls))})"
-        return f"CASE WHEN {is_null} THEN NULL ELSE {trimmed} END"
+        listed = ", ".join(map(literal, nulls))
+        if not _STORED.fullmatch(sql):
+            trimmed = f"trim(CAST({sql} AS VARCHAR))"
+            return f"CASE WHEN {trimmed} IN ({listed}) THEN NULL ELSE {trimmed} END"
+        # Trimming copies every text and comparing with the list takes as long; few texts need either. A text may need
+        # trimming when it begins with a blank or less, ends with one, or holds what is not ASCII.
+        text = f"CAST({sql} AS VARCHAR)"
+        return (
+            f"CASE WHEN {text} < '!' OR ends_with({text}, ' ') OR strlen({text}) <> length({text}) "
+            f"THEN CASE WHEN trim({text}) IN ({listed}) THEN NULL ELSE trim({text}) END "
+            f"WHEN strlen({text}) <= {longest} AND {text} IN ({listed}) THEN NULL ELSE {text} END"
+        )
 
     def number(self, role: str) -> str:
         """Return SQL for a role as a number, NULL where the text is none."""
