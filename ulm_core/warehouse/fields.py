@@ -117,17 +117,18 @@ class Fields:
         """Return `sql` as trimmed text, NULL where it is one of the texts that mean nothing."""
         nulls = self.mapping.nulls or ("",)
         longest = max(len(text.encode()) for text in nulls)
-        listed = ", ".join(map(literal, nulls))
+        # Not IN: of a longer list DuckDB makes a join that every row passes through, CASE or not.
+        listed = f"list_contains([{', '.join(map(literal, nulls))}], "
         if not _STORED.fullmatch(sql):
             trimmed = f"trim(CAST({sql} AS VARCHAR))"
-            return f"CASE WHEN {trimmed} IN ({listed}) THEN NULL ELSE {trimmed} END"
-        # Trimming copies every text and comparing with the list takes as long; few texts need either. A text may need
-        # trimming when it begins with a blank or less, ends with one, or holds what is not ASCII.
+            return f"CASE WHEN {listed}{trimmed}) THEN NULL ELSE {trimmed} END"
+        # Trimming copies every text; few need it: one that begins with a blank or less, ends with one, or holds
+        # what is not ASCII.
         text = f"CAST({sql} AS VARCHAR)"
         return (
             f"CASE WHEN {text} < '!' OR ends_with({text}, ' ') OR strlen({text}) <> length({text}) "
-            f"THEN CASE WHEN trim({text}) IN ({listed}) THEN NULL ELSE trim({text}) END "
-            f"WHEN strlen({text}) <= {longest} AND {text} IN ({listed}) THEN NULL ELSE {text} END"
+            f"THEN CASE WHEN {listed}trim({text})) THEN NULL ELSE trim({text}) END "
+            f"WHEN strlen({text}) <= {longest} AND {listed}{text}) THEN NULL ELSE {text} END"
         )
 
     def number(self, role: str) -> str:
