@@ -14,7 +14,6 @@ from pages.parts.cards import Kpi, Table, card, chart, kpi
 from pages.parts.charts import survival as charts
 from pages.parts.frame import View, begin_page
 from pages.parts.i18n import N_, _, term, text
-from pages.parts.palette import STAGE_ORDER
 from pages.parts.states import TOO_FEW_USERS, draw_nothing
 from pages.parts.users_list import list_button
 from ulm_core.lifecycle.filters import attribute_labels
@@ -146,7 +145,6 @@ def shown_curves(survival: Survival) -> dict[str, pd.DataFrame]:
     sizes = sorted(survival.curves, key=lambda curve: -curve.n_users)[:CURVES_SHOWN]
     kept = {curve.group for curve in sizes if curve.n_users >= TOO_FEW_USERS or len(survival.curves) == 1}
     names = [curve.group for curve in survival.curves if curve.group in kept]
-    names.sort(key=lambda name: STAGE_ORDER.index(name) if name in STAGE_ORDER else -1)
     return {name: frame[frame["group"] == name] for name in names}
 
 

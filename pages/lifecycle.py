@@ -12,19 +12,13 @@ from pages.parts.cards import Table, card, chart, clicked
 from pages.parts.charts import stages as charts
 from pages.parts.frame import View, begin_page
 from pages.parts.i18n import _, term, text
-from pages.parts.palette import STAGE_ORDER
-from pages.parts.users_list import list_button, open_list, stage_title
+from pages.parts.users_list import list_button, open_list, stage_rule, stage_title
 from ulm_core.lifecycle.activity import Activity, ActivitySpec, compute_activity
 from ulm_core.lifecycle.horizon import learn_churn_horizon
 from ulm_core.lifecycle.stages import StageMix, StageMixSpec, compute_stage_mix
 
 CONTROLS = ("period", "interval", "stage", "segment")
 MATRIX_DAYS = 56
-
-
-def stage_order(mix: StageMix) -> list[str]:
-    """Return the house order, then stages of the workspace's own."""
-    return [*STAGE_ORDER, *(stage for stage in mix.stages if stage not in STAGE_ORDER)]
 
 
 def mix_sentence(mix: StageMix) -> str:
@@ -66,7 +60,7 @@ def draw_mix(view: View) -> StageMix:
         )
         frame = mix.to_pandas()
         state = chart(
-            charts.stage_mix(frame, order=stage_order(mix), share=share),
+            charts.stage_mix(frame, order=mix.stages, share=share),
             alt=mix_sentence(mix),
             key="stage_mix",
             clickable=True,
@@ -79,7 +73,8 @@ def draw_mix(view: View) -> StageMix:
         if point:
             period, stage = str(point[2]), str(point[0])
             title = stage_title(stage) + " · " + fmt.day(date.fromisoformat(period))
-            open_list(view.data, mix.users((period, stage)), title, f"{stage}-{period}")
+            rule = stage_rule(mix.periods, period, stage, view.timezone)
+            open_list(view.data, mix.users((period, stage)), title, f"{stage}-{period}", rule)
     return mix
 
 

@@ -8,12 +8,12 @@ from functools import partial
 import pandas as pd
 import streamlit as st
 
-from pages.parts import cards, fmt, navigation
+from pages.parts import cards, fmt, navigation, saved_views
 from pages.parts.cards import Kpi, Table, card, chart
 from pages.parts.charts import stages as charts
 from pages.parts.frame import ALL_CONTROLS, View, begin_page
 from pages.parts.i18n import N_, _, text
-from pages.parts.palette import BRAND, STAGE_ORDER
+from pages.parts.palette import BRAND
 from pages.parts.users_list import list_button
 from ulm_core.lifecycle.activity import ActivitySpec, compute_activity
 from ulm_core.lifecycle.overview import Overview, OverviewSpec, compute_overview
@@ -94,13 +94,12 @@ def draw_mix(view: View) -> None:
     mix = view.ask(compute_stage_mix, StageMixSpec(from_us=low, to_us=high, interval=view.filters.interval))
     frame = mix.to_pandas()
     last = frame[frame["period"] == frame["period"].max()].set_index("stage")["share"]
-    order = [*STAGE_ORDER, *(stage for stage in mix.stages if stage not in STAGE_ORDER)]
     with card(
         _("Stage mix"),
         how=_("Every user has exactly one stage at the end of each period; the rules are on the page Lifecycle."),
     ):
         chart(
-            charts.stage_mix(frame, order=order, share=True),
+            charts.stage_mix(frame, order=mix.stages, share=True),
             alt=_("At the end {risk} of users are at risk and {gone} have churned.").format(
                 risk=fmt.percent(last.get("at risk")), gone=fmt.percent(last.get("churned"))
             ),
@@ -179,3 +178,4 @@ with begin_page("overview", controls=ALL_CONTROLS) as view:
         draw_mix(view)
     with right:
         draw_active(view, has_base=has_base)
+    saved_views.draw_list()

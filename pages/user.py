@@ -15,7 +15,6 @@ from pages.parts.i18n import _, text
 from ulm_core.errors import NotFoundError
 from ulm_core.explain.shapley import explain_user
 from ulm_core.lifecycle.at_risk import AtRiskSpec, compute_at_risk
-from ulm_core.lifecycle.rules import workspace_rules
 from ulm_core.lifecycle.stages import stage_context
 from ulm_core.recommend.recommender import Recommender
 from ulm_core.training.runs import RunStore
@@ -107,10 +106,9 @@ def draw_reasons(data: Data, user_id: str, risk: DeltaGenerator) -> None:
 def draw_user(data: Data, user_id: str) -> None:
     """Draw who it is first: nothing about the model can take that away."""
     history = data.index.history(data.index.user_code(user_id))
-    rules = data.remember("rules", "", lambda: workspace_rules(data.index, data.config))
     context = data.remember("stage_context", "", lambda: stage_context(data.index, data.config))
     frame = person.history_frame(data, history)
-    changes = person.stage_changes(data, history, rules, context)
+    changes = person.stage_changes(data, history, data.rules, context)
     risk = person.draw_who(data, user_id, changes[-1][1] if changes else "", frame)
     person.draw_timeline(data, user_id, frame, changes)
     with guarded():

@@ -88,6 +88,12 @@ class BusyError(UlmError):
     default_code = "busy"
 
 
+class CancelledError(UlmError):
+    """Somebody asked for the work to stop, and it did."""
+
+    default_code = "cancelled"
+
+
 class JobError(UlmError):
     """A background job cannot be started, found or stopped."""
 
@@ -97,5 +103,5 @@ class JobError(UlmError):
 # Kinds named in `NotFoundError.for_name`, so that the catalogues hold them.
 KINDS = (
     N_("event"), N_("user"), N_("item"), N_("run"), N_("job"), N_("sample"), N_("attribute"), N_("stage"),
-    N_("setting"), N_("cohort"), N_("table"), N_("column"), N_("preset"),
+    N_("setting"), N_("cohort"), N_("table"), N_("column"), N_("preset"), N_("version"),
 )  # fmt: skip

@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
 from ulm_core.errors import BusyError, EmptyWorkspaceError, InputError
 from ulm_core.keys import Keys, Protection, read_keys
@@ -50,6 +50,9 @@ class WorkspaceConfig(BaseModel):
     currency: str | None = None
     conversion_events: tuple[str, ...] = Field(CONVERSION_NAMES, description="Events that count as a conversion.")
     passive_events: tuple[str, ...] = ()
+    stage_rules: dict[str, JsonValue] | None = Field(
+        None, description="The stage rules in force, as `lifecycle.rules` checks them; none: the default ones."
+    )
 
     @field_validator("timezone")
     @classmethod
@@ -236,7 +239,12 @@ class Workspace:
         return Workspace(directory.parents[1])
 
     def publish(self, version: str, config: WorkspaceConfig | None = None) -> None:
-        """Make `version` the one everybody reads, with the configuration it brings; its folder must be complete."""
+        """Make `version` the one everybody reads, with the configuration it brings; its folder must be complete.
+
+        Stage rules are the readers' own and not the data's: a load, or its undo, leaves them as they are.
+        """
+        if config is not None:
+            config = config.model_copy(update={"stage_rules": self.config.stage_rules})
         self._point(version, config and config.model_dump(mode="json"))
         self.settle_config()
 

@@ -1,7 +1,8 @@
 """The data behind a page, opened once a version, and results computed once a question.
 
-Caches are keyed by (workspace root, data version, question as text): the same key means the same
-answer for every reader, so results are shared and never copied.
+Caches are keyed by (workspace root, data version, configuration, question as text): the same key means the
+same answer for every reader, so results are shared and never copied. The configuration holds the stage
+rules, which readers edit: a changed rule is another question.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
+from ulm_core.lifecycle.rules import StageRules, workspace_rules
 from ulm_core.settings import get_settings
 from ulm_core.timeline.index import TimelineIndex
 from ulm_core.warehouse import reports
@@ -36,6 +38,7 @@ class Data:
     index: TimelineIndex
     snapshot: Snapshot
     summary: reports.DatasetSummary
+    configuration: str
 
     @property
     def sample(self) -> str | None:
@@ -64,8 +67,13 @@ class Data:
         answer
             Computes it.
         """
-        result: R = _answer(str(self.workspace.root), self.version, name, question, answer)
+        result: R = _answer(str(self.workspace.root), self.version, self.configuration, name, question, answer)
         return result
+
+    @property
+    def rules(self) -> StageRules:
+        """The stage rules in force, with the learnt churn horizon in them."""
+        return self.remember("rules", "", lambda: workspace_rules(self.index, self.config))
 
 
 def open_workspace() -> Workspace:
@@ -74,15 +82,16 @@ def open_workspace() -> Workspace:
 
 
 @st.cache_resource(max_entries=VERSIONS_KEPT, show_spinner=False)
-def _open(root: str, version: str) -> Data:
+def _open(root: str, version: str, configuration: str) -> Data:
     workspace = Workspace(Path(root))
     return Data(
         workspace=workspace,
         version=version,
-        config=workspace.config,
+        config=WorkspaceConfig.model_validate_json(configuration),
         index=TimelineIndex.open(workspace),
         snapshot=Snapshot.open(workspace),
         summary=reports.dataset_summary(workspace),
+        configuration=configuration,
     )
 
 
@@ -95,9 +104,9 @@ def open_data() -> Data:
         When nothing was loaded yet.
     """
     workspace = open_workspace()
-    return _open(str(workspace.root), workspace.version_dir().name)
+    return _open(str(workspace.root), workspace.version_dir().name, workspace.config.model_dump_json())
 
 
 @st.cache_resource(max_entries=RESULTS_KEPT, show_spinner=False)
-def _answer(root: str, version: str, name: str, question: str, _compute: Callable[[], Any]) -> Any:
+def _answer(root: str, version: str, configuration: str, name: str, question: str, _compute: Callable[[], Any]) -> Any:
     return _compute()

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 import streamlit as st
 
 from pages.parts import fmt, url
-from pages.parts.i18n import N_, _, term
-from pages.parts.palette import STAGE_ORDER
+from pages.parts.i18n import N_, _, term, text
+from ulm_core.errors import InputError
+from ulm_core.lifecycle.cohorts.model import read_rule
+from ulm_core.lifecycle.cohorts.sentences import describe
+from ulm_core.lifecycle.cohorts.store import is_inline
 
 PERIODS = {"all": N_("All"), "30d": N_("30 days"), "90d": N_("90 days"), "custom": N_("Custom")}
 PERIOD_DAYS = {"30d": 30, "90d": 90}
@@ -53,17 +57,18 @@ class Filters:
         """The filters as a part of a file name."""
         words = [self.start.isoformat(), self.end.isoformat(), self.interval, *self.stages]
         words += [f"{name}-{'-'.join(values)}" for name, values in self.attributes.items()]
-        words += self.cohorts
+        words += [_("list") if is_inline(name) else name for name in self.cohorts]
         return "_".join(words).replace(" ", "-").replace("/", "-").lower()
 
 
 @dataclass(frozen=True)
 class Choices:
-    """What can be chosen: the data's first and last day, user attributes with their values, saved cohorts."""
+    """What can be chosen: first and last day of the data, user attributes with their values, stages, cohorts."""
 
     first: date
     last: date
     attributes: dict[str, list[str]] = field(default_factory=dict)
+    stages: tuple[str, ...] = ()
     cohorts: tuple[str, ...] = ()
 
 
@@ -104,12 +109,22 @@ def read_attributes(pairs: Sequence[str], known: dict[str, list[str]]) -> dict[s
     return {name: tuple(values) for name, values in chosen.items()}
 
 
+def _is_cohort(word: str, choices: Choices) -> bool:
+    """Whether a word of the URL is a saved cohort, or a rule written out (a click on a chart makes one)."""
+    if not is_inline(word):
+        return word in choices.cohorts
+    with suppress(InputError):
+        read_rule(word)
+        return True
+    return False
+
+
 def unknown_values(choices: Choices) -> list[str]:
     """Return the words of the URL that mean nothing here; the page names them instead of failing."""
     known_segments = {f"{name}{SEPARATOR}{value}" for name, values in choices.attributes.items() for value in values}
-    bad = [word for word in url.get_all("stage") if word not in STAGE_ORDER]
+    bad = [word for word in url.get_all("stage") if word not in choices.stages]
     bad += [word for word in url.get_all("segment") if word not in known_segments]
-    bad += [word for word in url.get_all("cohort") if word not in choices.cohorts]
+    bad += [word for word in url.get_all("cohort") if not _is_cohort(word, choices)]
     for key, allowed in (("period", PERIODS), ("interval", INTERVALS)):
         word = url.get(key)
         if word is not None and word not in allowed:
@@ -128,9 +143,9 @@ def read(choices: Choices) -> Filters:
         start=start,
         end=end,
         interval=interval if interval in INTERVALS else DEFAULT_INTERVAL[period],
-        stages=tuple(stage for stage in STAGE_ORDER if stage in url.get_all("stage")),
+        stages=tuple(stage for stage in choices.stages if stage in url.get_all("stage")),
         attributes=read_attributes(url.get_all("segment"), choices.attributes),
-        cohorts=tuple(name for name in dict.fromkeys(url.get_all("cohort")) if name in choices.cohorts),
+        cohorts=tuple(name for name in dict.fromkeys(url.get_all("cohort")) if _is_cohort(name, choices)),
         compare=url.get("compare") == "1",
     )
 
@@ -164,7 +179,13 @@ def _changed_segment(name: str, key: str) -> None:
 
 
 def _changed_cohorts() -> None:
-    url.put("cohort", st.session_state["filter_cohorts"])
+    inline = [word for word in url.get_all("cohort") if is_inline(word)]
+    url.put("cohort", [*st.session_state["filter_cohorts"], *inline])
+
+
+def add_cohort(word: str) -> None:
+    """Narrow every page to a saved cohort, or to the users of a rule in JSON."""
+    url.put("cohort", [*(kept for kept in url.get_all("cohort") if kept != word), word])
 
 
 def _changed_compare() -> None:
@@ -215,13 +236,13 @@ def _interval_control(filters: Filters) -> None:
     )
 
 
-def _stage_control(filters: Filters) -> None:
+def _stage_control(filters: Filters, choices: Choices) -> None:
     label = _("Stage") + (f" · {len(filters.stages)}" if filters.stages else "")
     with st.popover(label, icon=":material/autorenew:", key="filter_stage_box"):
         st.session_state["filter_stages"] = list(filters.stages)
         st.pills(
             _("Stage at the end of the data"),
-            STAGE_ORDER,
+            choices.stages,
             selection_mode="multi",
             format_func=term,
             key="filter_stages",
@@ -252,7 +273,7 @@ def _cohort_control(filters: Filters, choices: Choices) -> None:
     label = _("Cohorts") + (f" · {len(filters.cohorts)}" if filters.cohorts else "")
     with st.popover(label, icon=":material/group_work:", key="filter_cohort_box", width="content"):
         if choices.cohorts:
-            st.session_state["filter_cohorts"] = list(filters.cohorts)
+            st.session_state["filter_cohorts"] = [name for name in filters.cohorts if not is_inline(name)]
             st.multiselect(
                 _("Users who belong to every chosen cohort at the end of the period"),
                 choices.cohorts,
@@ -282,7 +303,7 @@ def draw(filters: Filters, choices: Choices, controls: Sequence[str]) -> None:
         if "interval" in controls:
             _interval_control(filters)
         if "stage" in controls:
-            _stage_control(filters)
+            _stage_control(filters, choices)
         if "segment" in controls:
             _segment_control(filters, choices)
             _cohort_control(filters, choices)
@@ -300,6 +321,11 @@ def _drop_segment(name: str) -> None:
 
 def _drop_cohort(name: str) -> None:
     url.put("cohort", [kept for kept in url.get_all("cohort") if kept != name])
+
+
+def cohort_title(word: str) -> str:
+    """Return the name of a saved cohort, or what a rule says."""
+    return text(describe(read_rule(word))) if is_inline(word) else word
 
 
 def draw_chips(filters: Filters, n_users: int, n_all: int) -> None:
@@ -323,11 +349,11 @@ def draw_chips(filters: Filters, n_users: int, n_all: int) -> None:
                 on_click=_drop_segment,
                 args=(name,),
             )
-        for name in filters.cohorts:
+        for number, name in enumerate(filters.cohorts):
             st.button(
-                _("Cohort: {name}").format(name=name),
+                _("Cohort: {name}").format(name=cohort_title(name)),
                 icon=":material/close:",
-                key=f"chip_cohort_{name}",
+                key=f"chip_cohort_{number}",
                 on_click=_drop_cohort,
                 args=(name,),
             )

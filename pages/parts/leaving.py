@@ -14,7 +14,6 @@ from pages.parts.states import draw_nothing
 from ulm_core.lifecycle.at_risk import AtRiskSpec, compute_at_risk
 
 SHOWN = 300
-STAGES = ("at risk", "churned")
 
 
 def _table(frame: pd.DataFrame, alt: str) -> int | None:
@@ -45,7 +44,8 @@ def _table(frame: pd.DataFrame, alt: str) -> int | None:
 
 def draw(view: View) -> None:
     """Draw the card; a selected row opens the user."""
-    stage = str(st.session_state.get("at_risk_stage", STAGES[0]))
+    options = view.data.rules.quiet_stages or view.data.rules.stages
+    stage = str(st.session_state.get("at_risk_stage", options[0]))
     result = view.ask(compute_at_risk, AtRiskSpec(stage=stage))
     frame = result.to_pandas()
     with card(
@@ -57,8 +57,8 @@ def draw(view: View) -> None:
     ):
         st.segmented_control(
             _("Stage"),
-            STAGES,
-            default=STAGES[0],
+            options,
+            default=options[0],
             format_func=term,
             required=True,
             key="at_risk_stage",

@@ -12,22 +12,15 @@ from pages.parts.cards import Table, card, chart, clicked
 from pages.parts.charts import stages as charts
 from pages.parts.frame import View
 from pages.parts.i18n import _, term
-from pages.parts.palette import STAGE_ORDER
 from pages.parts.users_list import open_list
 from ulm_core.lifecycle.transitions import TransitionMatrix, TransitionSpec, compute_transitions
 
 DAYS = 56
 
 
-def ordered(stages: list[str]) -> list[str]:
-    """Return stages in the house order, then stages of the workspace's own."""
-    return [*(name for name in STAGE_ORDER if name in stages), *(name for name in stages if name not in STAGE_ORDER)]
-
-
 def matrix_frame(matrix: TransitionMatrix) -> pd.DataFrame:
     """Return users by stage before (rows) and after (columns), empty rows and columns left out."""
     frame = pd.DataFrame(matrix.counts, index=list(matrix.sources), columns=list(matrix.stages))
-    frame = frame.loc[ordered(list(matrix.sources)), ordered(list(matrix.stages))]
     return frame.loc[frame.sum(axis=1) > 0, frame.sum(axis=0) > 0]
 
 

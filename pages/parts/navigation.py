@@ -59,6 +59,13 @@ PAGES = {
             ":material/trending_down:",
         ),
         PageInfo(
+            "cohorts",
+            N_("Act"),
+            N_("Cohorts"),
+            N_("Which groups of users do we follow, and how large are they?"),
+            ":material/group_work:",
+        ),
+        PageInfo(
             "user",
             N_("Act"),
             N_("User"),

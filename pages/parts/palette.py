@@ -8,6 +8,11 @@ The colours themselves are in `.streamlit/config.toml`; the order of `_SLOTS` is
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
 _SLOTS = (
     "new",
     "returning",
@@ -22,7 +27,6 @@ _SLOTS = (
 )
 _ALIASES = {"resurrecting": "resurrected"}
 
-STAGE_ORDER = ("new", "activated", "active", "converted", "loyal", "resurrected", "at risk", "churned")
 LIFECYCLE_ORDER = ("new", "returning", "resurrecting", "dormant")
 
 # A shape beside the name: colour is never the only carrier of meaning.
@@ -38,7 +42,12 @@ STAGE_SHAPES = {
     "at risk": "◑",
     "churned": "○",
     "dormant": "▼",
+    "current": "●",
+    "reactivated": "△",
+    "at-risk WAU": "◐",
+    "at-risk MAU": "◑",
 }
+OWN_SHAPE = "◇"
 
 _CATEGORY = tuple(f"#{slot:06d}" for slot in range(1, 11))
 SEQUENTIAL = tuple(f"#{slot:06d}" for slot in range(11, 21))
@@ -57,17 +66,32 @@ SEQUENTIAL_SCALE = tuple((index / 9, colour) for index, colour in enumerate(SEQU
 SERIES = (_CATEGORY[5], _CATEGORY[0], _CATEGORY[3], _CATEGORY[2], _CATEGORY[6], _CATEGORY[7])
 
 
+_OWN = "_stage_colors"
+
+
+def use_own_colors(colors: Mapping[str, str]) -> None:
+    """Take the colours of the workspace's own stages (``#RRGGBB`` by name) for this session."""
+    st.session_state[_OWN] = dict(colors)
+
+
+def has_color(name: str) -> bool:
+    """Return whether the house gives a stage its colour; those of other stages are stored with their rule."""
+    return _ALIASES.get(name, name) in _SLOTS
+
+
 def stage_color(name: str) -> str:
-    """Return the theme colour of a stage or lifecycle status, the same wherever the name appears.
+    """Return the colour of a stage or lifecycle status, the same wherever the name appears.
 
     Parameters
     ----------
     name
-        Stage name as in `STAGE_ORDER` or `LIFECYCLE_ORDER`; unknown names (a workspace may define its
-        own stages) take the muted grey.
+        A stage or a lifecycle status. One the house knows has its colour in the theme, one of the workspace's
+        own the colour stored with its rule; any other name takes the muted grey.
     """
-    key = _ALIASES.get(name, name)
-    return _CATEGORY[_SLOTS.index(key)] if key in _SLOTS else MUTED
+    if has_color(name):
+        return _CATEGORY[_SLOTS.index(_ALIASES.get(name, name))]
+    own: Mapping[str, str] = st.session_state.get(_OWN, {}) if get_script_run_ctx(suppress_warning=True) else {}
+    return own.get(name, MUTED)
 
 
 def faded(color: str, opacity: float) -> str:
@@ -77,6 +101,6 @@ def faded(color: str, opacity: float) -> str:
 
 def series_colors(names: list[str]) -> dict[str, str]:
     """Return one colour for each group name: a stage keeps its own, others go round `SERIES`."""
-    others = [name for name in names if _ALIASES.get(name, name) not in _SLOTS]
+    others = [name for name in names if stage_color(name) == MUTED]
     ring = {name: SERIES[i % len(SERIES)] for i, name in enumerate(others)}
     return {name: ring.get(name, stage_color(name)) for name in names}

@@ -55,6 +55,8 @@ def draw_model(model: ModelInfo) -> None:
         navigation.link("training", _("No model is in use yet: train one"), icon=":material/arrow_forward:")
     else:
         st.badge(text(model.name), icon=":material/model_training:", color="green")
+    if model.note is not None:
+        st.caption(":material/info: " + text(model.note))
 
 
 def _draw_item(rank: int, item: Recommendation, explanation: Explanation, recommended: UserRecommendations) -> None:

@@ -150,7 +150,21 @@ class TestSurvival:
     def test_by_cohort_and_stage(self, log: Workspace):
         assert [g["group"] for g in ask(log, "survival --by cohort")["groups"]] == ["2024-01-01"]
         assert sum(g["users"] for g in ask(log, "survival --by stage --at 2024-01-10 --horizon 30d")["groups"]) == 3
-        assert "date" in refused(log, "survival --by stage")
+
+    def test_by_stage_time_runs_from_the_middle_of_a_short_log_unless_told(self, log: Workspace):
+        # First event on 1 January, last on 20 February: the middle is 26 January, when all are silent but w comes back.
+        assert [g["users"] for g in ask(log, "survival --by stage --horizon 30d")["groups"]] == [3]
+
+    def test_means_hazards_and_pairs(self, log: Workspace):
+        answer = ask(log, "survival --horizon 10d --until 15d")
+        [everyone] = answer["groups"]
+        assert everyone["restricted_mean"]["until_days"] == 15
+        assert everyone["hazard"][0]["churned"] == 3
+        assert everyone["cumulative_hazard"][-1] > 0
+        assert answer["pairs"] == []
+
+    def test_too_little_churn_for_a_regression_is_said(self, log: Workspace):
+        assert "Too little" in refused(log, "survival --horizon 30d --cox")
 
     def test_an_unknown_attribute_is_refused(self, log: Workspace):
         assert "attribute" in refused(log, "survival --by income")

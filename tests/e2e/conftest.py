@@ -24,7 +24,7 @@ from ulm_core.workspace import Workspace
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-background-networking"]
-PROBE = re.compile(r"/(lifecycle|funnel|churn|user|training|data)/_stcore/(health|host-config)$")
+PROBE = re.compile(r"/(\w+)/_stcore/(health|host-config)$")
 READY = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 HOUSEHOLDS = 400
 START_SECONDS = 90

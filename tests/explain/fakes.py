@@ -40,6 +40,7 @@ class RuleScorer:
     def __init__(self, rule: Rule) -> None:
         self.catalogue = np.arange(3, dtype=np.int32)
         self.keeps_seen = True
+        self.stages = default_rules(56).stages
         self._rule = rule
 
     def score(self, histories: list[History], at_us: np.ndarray, stages: np.ndarray) -> Scores:

@@ -13,10 +13,12 @@ from pathlib import Path
 import pytest
 
 from ulm_core.errors import NotFoundError
+from ulm_core.events.simulator import campaigns_that_fit
 from ulm_core.jobs import process as job_process
 from ulm_core.jobs.process import run_job
 from ulm_core.jobs.queue import submit, worker_is_running
 from ulm_core.jobs.records import JobProgress, JobState, JobStore, ProgressReport, seconds_left
+from ulm_core.warehouse.reports import dataset_summary
 from ulm_core.workspace import Workspace
 
 GOOD = "user,time,event\nann,2024-01-01,view\n"
@@ -132,3 +134,56 @@ def test_a_worker_takes_jobs_and_ends_with_a_signal(workspace: Workspace, tmp_pa
         os.kill(worker.pid, signal.SIGTERM)
         assert worker.wait(30) == 0
     assert not worker_is_running(workspace)
+
+
+def test_a_load_reports_its_phases_and_rows(workspace: Workspace, tmp_path: Path) -> None:
+    store = JobStore(workspace)
+    job = store.create("load-file", {"path": csv(tmp_path)})
+    run_job(workspace, job.id)
+    reports = store.progress(job.id)
+    assert [report.step for report in reports] == sorted(report.step for report in reports)
+    assert (reports[-1].step, reports[-1].total) == (6, 6)
+    assert (reports[-1].metrics["rows"], reports[-1].metrics["share"]) == (1, 1)
+
+
+def test_a_load_that_is_stopped_changes_nothing(workspace: Workspace, tmp_path: Path) -> None:
+    store = JobStore(workspace)
+    job = store.create("load-file", {"path": csv(tmp_path)})
+    (store.directory(job.id) / "cancel").touch()
+    assert run_job(workspace, job.id) is JobState.KILLED
+    assert workspace.current_version() is None
+
+
+def test_a_password_in_an_address_does_not_stay(workspace: Workspace) -> None:
+    store = JobStore(workspace)
+    job = store.create("load-file", {"path": "postgresql://me:secret@127.0.0.1:1/shop", "options": {"table": "t"}})
+    assert run_job(workspace, job.id) is JobState.FAILED
+    assert store.get(job.id).parameters["path"] == "postgresql://127.0.0.1:1/shop"
+    assert "secret" not in (store.get(job.id).error or "")
+
+
+def test_an_upload_is_kept_after_a_failure_and_removed_after_a_load(workspace: Workspace) -> None:
+    store = JobStore(workspace)
+    path = workspace.uploads_dir / "a" / "log.csv"
+    path.parent.mkdir(parents=True)
+    path.write_text("colour\nred\n")
+    job = store.create("load-file", {"path": str(path)})
+    assert run_job(workspace, job.id) is JobState.FAILED
+    assert path.exists()
+    path.write_text(GOOD)
+    job = store.create("load-file", {"path": str(path)})
+    assert run_job(workspace, job.id) is JobState.FINISHED
+    assert not path.exists()
+
+
+def test_a_shop_is_simulated_into_the_workspace_and_taken_back(workspace: Workspace, tmp_path: Path) -> None:
+    store = JobStore(workspace)
+    run_job(workspace, store.create("load-file", {"path": csv(tmp_path)}).id)
+    job = store.create("simulate", {"users": 40, "days": 30, "seed": 3, "campaigns": campaigns_that_fit(30)})
+    assert run_job(workspace, job.id) is JobState.FINISHED
+    assert store.get(job.id).result["rows_loaded"] > 40
+    assert (workspace.root / "simulation").is_dir()
+    undo = store.create("undo-load", {})
+    assert run_job(workspace, undo.id) is JobState.FINISHED
+    assert store.get(undo.id).result == {"loads": [2]}
+    assert dataset_summary(workspace).rows == 1

@@ -24,13 +24,13 @@ _ROOT = tempfile.TemporaryDirectory(prefix="ulm-lifecycle-")
 # Twelve days before the clocks go forward in New York (2024-03-10).
 RANDOM_START_US = to_us(datetime(2024, 2, 27, tzinfo=ZoneInfo("America/New_York")))
 
-Row = tuple[str, int, str] | tuple[str, int, str, float]
+Row = tuple[str, int, str] | tuple[str, int, str, float] | tuple[str, int, str, float, str | None]
 
 
 def index_of(rows: Iterable[Row], n_partitions: int = 1) -> TimelineIndex:
-    """Return an index over (user, time in us, event[, value]) rows."""
-    columns = ["user", "time", "event", "value"]
-    frame = pd.DataFrame([(*row, None)[:4] for row in rows], columns=columns).astype({"value": float})
+    """Return an index over (user, time in us, event[, value[, session]]) rows."""
+    columns = ["user", "time", "event", "value", "session"]
+    frame = pd.DataFrame([(*row, None, None)[:5] for row in rows], columns=columns).astype({"value": float})
     return index_from_events(frame, Path(tempfile.mkdtemp(dir=_ROOT.name)), n_partitions)
 
 
@@ -65,6 +65,17 @@ def random_rows(draw: st.DrawFn, max_size: int = 50, n_users: int = 6, hours: in
 
 
 @st.composite
+def rows_with_sessions(draw: st.DrawFn) -> list[Row]:
+    """Return random rows minutes apart, some of which name a session; values are whole cents, some absent."""
+    minute = st.integers(0, 24 * 60 * 12).map(lambda k: k if k % 2 else k - k % 90)
+    value = st.one_of(st.just(float("nan")), st.integers(-300, 500).map(lambda cents: cents / 100))
+    session = st.sampled_from([None, "s1", "s2"])
+    row = st.tuples(st.integers(0, 2), minute, st.sampled_from(EVENTS), value, session)
+    rows = draw(st.lists(row, min_size=1, max_size=30))
+    return [(f"u{u}", RANDOM_START_US + minute * 60 * SECOND_US, e, v, s) for u, minute, e, v, s in rows]
+
+
+@st.composite
 def dense_rows(draw: st.DrawFn, events: str = "abcx", n_users: int = 5, max_size: int = 9) -> list[Row]:
     """Return random timelines of few events, 0 to 3 seconds apart: ties, repeats and resets abound."""
     step = st.tuples(st.sampled_from([0, 1, 1, 2, 3]), st.sampled_from(events))
@@ -82,4 +93,13 @@ def timelines(rows: Iterable[Row]) -> dict[str, list[tuple[int, str]]]:
     found: dict[str, list[tuple[int, str]]] = {}
     for row in sorted(rows, key=lambda row: (row[0], row[1])):
         found.setdefault(row[0], []).append((row[1], row[2]))
+    return found
+
+
+def whole_timelines(rows: Iterable[Row]) -> dict[str, list[tuple[int, str, float, str | None]]]:
+    """Return (time, event, value, session) of each user in time order, by user id in code order."""
+    found: dict[str, list[tuple[int, str, float, str | None]]] = {}
+    for row in sorted(rows, key=lambda row: (row[0], row[1])):
+        user, time, event, value, session = (*row, float("nan"), None)[:5] if len(row) < 5 else row
+        found.setdefault(user, []).append((time, event, value, session))
     return found

@@ -6,7 +6,8 @@ import itertools
 from collections.abc import Sequence
 
 from ulm_core.lifecycle.periods import DAY_US, Periods, local_datetime
-from ulm_core.lifecycle.rules import Condition, StageRules
+from ulm_core.lifecycle.rules import StageRules
+from ulm_core.lifecycle.stage_conditions import Condition
 
 Timeline = Sequence[tuple[int, str]]
 
@@ -138,36 +139,51 @@ def _any_order(events: Timeline, steps: Sequence[str], window: int, first_only: 
     return len(best), best
 
 
-def feature(condition: Condition, events: Timeline, t: int, timezone: str) -> float:
-    """Return the feature of a condition at t, from the active events before t (there is at least one)."""
-    before = [(when, event) for when, event in events if when < t and is_active(event)]
-    times = [when for when, _ in before]
-    window = round((condition.window_days or 0) * DAY_US)
-    inside = [(when, event) for when, event in before if when >= t - window]
+WholeTimeline = Sequence[tuple[int, str, float, "str | None"]]
 
-    def n_days(rows: Timeline) -> int:
-        return len({local_datetime(when, timezone).date() for when, _ in rows})
+
+def feature(condition: Condition, events: WholeTimeline, t: int, timezone: str) -> float:
+    """Return the feature of a condition at t, from the active events before t (there is at least one)."""
+    before = [row for row in events if row[0] < t and is_active(row[1])]
+    times = [row[0] for row in before]
+    window = round(condition.window * DAY_US)
+    inside = [row for row in before if row[0] >= t - window]
+    dates = sorted({local_datetime(when, timezone).date() for when in times})
+    today = local_datetime(t - 1, timezone).date()  # at midnight, the day that has just ended
 
     returns = [b for a, b in itertools.pairwise(times) if b - a > window]
     return {
         "days_since_first": (t - times[0]) / DAY_US,
         "days_since_last": (t - times[-1]) / DAY_US,
         "days_since_return": (t - returns[-1]) / DAY_US if returns else float("inf"),
-        "active_days": n_days(before),
-        "active_days_window": n_days(inside),
-        "conversions_window": sum(event == "buy" for _, event in inside),
+        "active_days": len(dates),
+        "active_days_window": len({local_datetime(row[0], timezone).date() for row in inside}),
+        "conversions_window": sum(row[1] == "buy" for row in inside),
+        "conversions": sum(row[1] == "buy" for row in before),
+        "events_window": len(inside),
+        "sessions_window": sum(not _same_session(a, b) for a, b in itertools.pairwise(inside)) + bool(inside),
+        "value_window": sum(round(v * 100) for _, e, v, _ in inside if e == "buy" and v == v) / 100,
+        "calendar_days_since_first": (today - dates[0]).days,
+        "calendar_days_since_last": (today - dates[-1]).days,
+        "calendar_days_between": (dates[-1] - dates[-2]).days if len(dates) > 1 else float("inf"),
     }[condition.feature]
 
 
-def stage(rules: StageRules, events: Timeline, t: int, timezone: str) -> str | None:
+def _same_session(one: tuple[int, str, float, str | None], other: tuple[int, str, float, str | None]) -> bool:
+    if one[3] is None or other[3] is None:
+        return other[0] - one[0] <= 30 * 60 * 1_000_000
+    return one[3] == other[3]
+
+
+def stage(rules: StageRules, events: WholeTimeline, t: int, timezone: str) -> str | None:
     """Return the stage at t: the first rule that holds; None before the first active event."""
     compare = {
         "<": float.__lt__, "<=": float.__le__, ">": float.__gt__, ">=": float.__ge__, "==": float.__eq__,
     }  # fmt: skip
-    if not any(when < t and is_active(event) for when, event in events):
+    if not any(row[0] < t and is_active(row[1]) for row in events):
         return None
     for rule in rules.rules:
-        if all(compare[c.op](float(feature(c, events, t, timezone)), c.value) for c in rule.conditions):
+        if all(compare[c.op](float(feature(c, events, t, timezone)), c.threshold) for c in rule.conditions):
             return rule.name
     raise AssertionError("the last rule always holds")
 

@@ -1,8 +1,20 @@
 import pytest
 from pydantic import ValidationError
 
+from tests.lifecycle.logs import CONFIG, days, index_of
 from ulm_core.errors import InputError, NotFoundError
-from ulm_core.lifecycle.rules import STAGES, Condition, StageRule, StageRules, default_rules
+from ulm_core.lifecycle.periods import DAY_US
+from ulm_core.lifecycle.rules import (
+    DEFAULT_RULES,
+    STAGES,
+    UNSEEN,
+    StageRule,
+    StageRules,
+    default_rules,
+    rules_in_force,
+    workspace_rules,
+)
+from ulm_core.lifecycle.stage_conditions import Condition, horizons, spell_horizons
 
 
 def rules(*names: str) -> StageRules:
@@ -17,11 +29,37 @@ class TestStageRules:
         assert default_rules(56).stages == STAGES
         assert {rule.name for rule in default_rules(56).rules} == set(STAGES)
 
-    def test_codes_of_standard_stages_do_not_depend_on_the_order_of_rules(self):
-        assert rules("loyal", "new").code("new") == STAGES.index("new")
+    def test_stages_stand_in_the_standard_order_whichever_way_rules_are_read(self):
+        assert rules("loyal", "new").stages == ("new", "active", "loyal")
 
-    def test_stages_of_ones_own_come_after_the_standard_ones(self):
-        assert rules("loyal", "whale", "fan").stages == (*STAGES, "whale", "fan")
+    def test_stages_of_ones_own_come_after_the_standard_ones_unless_an_order_is_given(self):
+        assert rules("whale", "loyal", "fan").stages == ("active", "loyal", "whale", "fan")
+        own = rules("whale", "fan").model_copy(update={"order": ("fan", "gone", "active")})
+        assert own.stages == ("fan", "active", "whale")
+
+    def test_codes_have_names_and_an_empty_history_is_new_where_there_is_such_a_stage(self):
+        assert [default_rules(56).name_of(code) for code in (0, UNSEEN)] == ["new", "not yet seen"]
+        assert default_rules(56).first_code() == 0
+        assert rules("fan").first_code() == UNSEEN
+
+    def test_quiet_stages_do_not_count_as_active(self):
+        assert DEFAULT_RULES.quiet_stages == ("at risk", "churned")
+        assert set(DEFAULT_RULES.active_stages) == set(STAGES) - {"at risk", "churned"}
+
+    def test_only_conditions_and_names_make_the_meaning(self):
+        repainted = StageRules.model_validate(DEFAULT_RULES.model_dump() | {"version": 7, "order": ["churned"]})
+        assert DEFAULT_RULES.means_the_same_as(repainted)
+        assert not DEFAULT_RULES.means_the_same_as(default_rules(56))
+
+    def test_an_unreadable_colour_is_refused(self):
+        with pytest.raises(ValidationError, match="contrast"):
+            StageRule(name="fan", color="#FFFF00")
+        with pytest.raises(ValidationError, match="contrast"):
+            StageRule(name="fan", color="#101020")
+
+    def test_a_rule_nobody_would_reach_the_next_one_after_is_refused(self):
+        with pytest.raises(ValidationError, match="never be read"):
+            StageRules(rules=(StageRule(name="new"), StageRule(name="active")))
 
     def test_the_last_rule_must_always_hold(self):
         condition = Condition(feature="active_days", op=">", value=0)
@@ -64,3 +102,49 @@ class TestStageRules:
                  "days since the last activity {op} {value:g}": "距上次活动天数 {op} {value:g}"}  # fmt: skip
         sentence = default_rules(56).rules[2].sentence()
         assert sentence.render(lambda text: words.get(text, text)) == "流失风险：距上次活动天数 > 28"
+
+
+class TestHorizonInRules:
+    @pytest.mark.parametrize(
+        ("written", "factor"), [("horizon", 1), ("horizon/2", 0.5), ("horizon * 1.5", 1.5), ("horizon/3", 1 / 3)]
+    )
+    def test_multiples_are_read_and_written(self, written: str, factor: float):
+        assert horizons(written) == pytest.approx(factor)
+        assert horizons(spell_horizons(factor)) == pytest.approx(factor)
+
+    @pytest.mark.parametrize("written", ["horizons", "horizon/0", "2*horizon", "", "nan"])
+    def test_what_is_no_amount_is_refused(self, written: str):
+        with pytest.raises(ValidationError):
+            Condition(feature="days_since_last", op=">", value=written)
+
+    def test_only_days_can_be_horizons(self):
+        with pytest.raises(ValidationError, match="number of days"):
+            Condition(feature="active_days", op=">", value="horizon")
+
+    def test_one_list_fits_every_horizon(self):
+        assert default_rules(21).rules[2].conditions[0].threshold == 10.5
+        assert default_rules(21).rules[1].conditions[0].window == 21
+
+
+class TestRulesInForce:
+    def test_a_workspace_without_rules_has_the_default_ones(self):
+        assert rules_in_force(CONFIG) is DEFAULT_RULES
+
+    def test_a_workspaces_own_rules_are_used_with_the_learnt_horizon(self):
+        own = StageRules(
+            rules=(
+                StageRule(name="gone", conditions=(Condition(feature="days_since_last", op=">", value="horizon/2"),)),
+                StageRule(name="here"),
+            )
+        )
+        config = CONFIG.model_copy(update={"stage_rules": own.model_dump(mode="json")})
+        index = index_of(days("u", 0, 20, 21))  # the longest silence is 20 days: the horizon is 3 weeks
+        rules = workspace_rules(index, config)
+        assert str(rules.sentences()[0]) == "gone: days since the last activity > 10.5"
+        # Up to day 15 there was no silence at all: one week.
+        assert workspace_rules(index, config, 15 * DAY_US).rules[0].conditions[0].threshold == 3.5
+
+    def test_nonsense_in_the_configuration_is_named(self):
+        config = CONFIG.model_copy(update={"stage_rules": {"rules": [{"name": "x", "when": []}]}})
+        with pytest.raises(InputError, match=r"rules\.0\.when"):
+            rules_in_force(config)

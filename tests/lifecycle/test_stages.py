@@ -4,19 +4,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.lifecycle import oracle
-from tests.lifecycle.logs import CONFIG, NEW_YORK, RANDOM_START_US, days, index_of, random_rows, timelines
+from tests.lifecycle.logs import (
+    CONFIG,
+    NEW_YORK,
+    RANDOM_START_US,
+    days,
+    index_of,
+    random_rows,
+    rows_with_sessions,
+    whole_timelines,
+)
 from ulm_core.errors import InputError, NotFoundError
 from ulm_core.lifecycle.periods import DAY_US, HOUR_US
-from ulm_core.lifecycle.rules import (
-    FEATURES,
-    NEEDS_WINDOW,
-    OPS,
-    UNSEEN,
-    Condition,
-    StageRule,
-    StageRules,
-    default_rules,
-)
+from ulm_core.lifecycle.rules import UNSEEN, StageRule, StageRules, default_rules
+from ulm_core.lifecycle.stage_conditions import FEATURES, NEEDS_WINDOW, OPS, Condition
 from ulm_core.lifecycle.stages import (
     StageMixSpec,
     assign_stages,
@@ -92,7 +93,7 @@ CONDITIONS = st.builds(
     ),
     st.sampled_from(FEATURES),
     st.sampled_from(OPS),
-    st.sampled_from([0, 1, 2, 3, 7, 14]),
+    st.sampled_from([0, 1, 1.25, 2, 3, 7, 14]),
     st.sampled_from([0.5, 7, 14, 30]),
 )
 RULE_LISTS = st.lists(st.lists(CONDITIONS, min_size=1, max_size=3), max_size=5).map(
@@ -109,12 +110,14 @@ TIMES = st.lists(st.integers(-5, 24 * 80), min_size=1, max_size=6).map(
 
 
 @settings(max_examples=120, deadline=None)
-@given(random_rows(), st.one_of(RULE_LISTS, st.just(default_rules(14))), TIMES)
+@given(st.one_of(random_rows(), rows_with_sessions()), st.one_of(RULE_LISTS, st.just(default_rules(14))), TIMES)
 def test_equals_the_oracle_in_weeks_of_clock_changes_too(rows, rules, at):
     index = index_of(rows, 3)
     codes = assign_stages(index, rules, at, NEW_YORK)
     names = [[None if c == UNSEEN else rules.stages[c] for c in row] for row in codes.tolist()]
-    expected = [[oracle.stage(rules, t, when, "America/New_York") for when in at] for t in timelines(rows).values()]
+    expected = [
+        [oracle.stage(rules, t, when, "America/New_York") for when in at] for t in whole_timelines(rows).values()
+    ]
     assert names == expected
 
 
@@ -131,6 +134,39 @@ def test_one_answer_whichever_way_it_is_asked(rows, at):
     for user in range(one.n_users):
         alone = stages_of_history(one.history(user), sorted(at), rules, context)
         assert alone.tolist() == grid[user][np.argsort(at, kind="stable")].tolist()
+
+
+class TestFeatures:
+    """One rule, two stages: who is "in" and who is not."""
+
+    def is_in(self, rows, at_day, feature, op, value, window=None):
+        condition = Condition(feature=feature, op=op, value=value, window_days=window)
+        rules = StageRules(rules=(StageRule(name="in", conditions=(condition,)), StageRule(name="out")))
+        return rules.name_of(stages_at(index_of(rows), CONFIG, round(at_day * DAY_US), rules)[0]) == "in"
+
+    def test_values_of_conversions_add_up_exactly(self):
+        cents = [("u", k * HOUR_US, "buy", 0.1) for k in range(10)]  # ten times 0.1 is 0.9999999999999999 in floats
+        assert self.is_in(cents, 1, "value_window", "==", 1, 2)
+        assert not self.is_in([*cents, ("u", 11 * HOUR_US, "a", 5.0)], 1, "value_window", ">", 1, 2)
+
+    def test_half_an_hour_of_silence_ends_a_session(self):
+        minute = DAY_US // 1440
+        rows = [("u", when * minute, "a") for when in (0, 30, 61)]
+        assert self.is_in(rows, 1, "sessions_window", "==", 2, 7)
+
+    def test_named_sessions_say_themselves_what_belongs_together(self):
+        rows = [("u", 0, "a", 0.0, "s1"), ("u", 20 * HOUR_US, "a", 0.0, "s1"), ("u", 20 * HOUR_US + 1, "a", 0.0, "s2")]
+        assert self.is_in(rows, 1, "sessions_window", "==", 2, 7)
+
+    @pytest.mark.parametrize(("at_day", "since"), [(1, 0), (1.01, 1), (2, 1), (10, 9), (900, 899)])
+    def test_calendar_days_count_midnights_and_midnight_ends_a_day(self, at_day: float, since: int):
+        assert self.is_in(days("u", 0.5), at_day, "calendar_days_since_last", "==", since)
+        assert self.is_in(days("u", 0.5), at_day, "calendar_days_since_first", "==", since)
+
+    def test_calendar_days_between_look_at_days_and_not_at_events(self):
+        rows = days("u", 0.5, 7.1, 7.9)
+        assert self.is_in(rows, 8, "calendar_days_between", "==", 7)
+        assert self.is_in(days("u", 0.5, 0.6), 8, "calendar_days_between", ">", 30_000)  # one day only: infinite
 
 
 class TestHistories:

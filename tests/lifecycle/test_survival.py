@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.lifecycle import oracle
 from tests.lifecycle.logs import CONFIG, RANDOM_START_US, days, index_of, random_rows, timelines
 from ulm_core.errors import InputError, NotFoundError
-from ulm_core.lifecycle.filters import UserLabels
+from ulm_core.lifecycle.filters import NOT_KNOWN, UserLabels
 from ulm_core.lifecycle.kaplan_meier import fit_curve, log_rank
 from ulm_core.lifecycle.periods import DAY_US
 from ulm_core.lifecycle.survival import SurvivalSpec, compute_survival
@@ -201,3 +201,32 @@ def test_one_answer_however_many_partitions(rows):
     )
     assert one.days.tobytes() == many.days.tobytes()
     assert one.to_arrow().equals(many.to_arrow())
+
+
+class TestComparisons:
+    def groups(self, *codes):
+        labels = UserLabels("plan", ("free", "paid", NOT_KNOWN), np.array([*codes, -1], np.int32))
+        return curve_of([0], [0, 30], [0, 8, 16], range(0, 98, 9), by="labels", labels=labels)
+
+    def test_users_of_whom_nothing_is_known_have_a_curve_but_are_not_compared(self):
+        survival = self.groups(0, 1, 2, 2)
+        assert [curve.group for curve in survival.compared] == ["free", "paid"]
+        assert survival.test is not None
+        assert survival.test.degrees_of_freedom == 1
+        assert [(pair.first, pair.second) for pair in survival.pairs(20)] == [("free", "paid")]
+        assert self.groups(0, 0, 2, 2).test is None
+
+    def test_hazards_open_those_who_churned_in_the_interval(self):
+        survival = self.groups(0, 0, 0, 1)
+        for group, rates in survival.hazards(15).items():
+            for rate in rates:
+                after = rate.from_days or -math.inf
+                assert len(survival.users((group, "churned", rate.to_days, after))) == rate.churned
+
+    def test_json_holds_hazards_means_and_pairs(self):
+        answer = self.groups(0, 1, 2, 2).to_json(until_days=20)
+        free = answer["groups"][0]
+        assert free["cumulative_hazard"][-1] == 1
+        assert free["hazard"][0]["churned"] == 1
+        assert free["restricted_mean"]["days"] == 10
+        assert answer["pairs"][0]["first"] == "free"

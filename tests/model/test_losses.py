@@ -4,7 +4,8 @@ import math
 
 import torch
 
-from ulm_core.model.losses import bernoulli_loss, churn_loss, recommendation_loss, softmax_loss
+from ulm_core.model.inputs import Pairs
+from ulm_core.model.losses import bernoulli_loss, churn_loss, only_new, softmax_loss
 
 LOGITS = torch.tensor([[0.0, math.log(3.0)], [0.0, 0.0]])  # probabilities 1/2, 3/4 and 1/2, 1/2
 ROWS, COLUMNS = torch.tensor([0]), torch.tensor([1])
@@ -44,6 +45,10 @@ def test_churn_loss_by_hand_and_censored_rows_do_not_count() -> None:
     assert float(churn_loss(logits, labels, torch.zeros(3, dtype=torch.bool))) == 0.0
 
 
-def test_losses_by_name() -> None:
-    assert recommendation_loss("softmax", LOGITS, ROWS, COLUMNS) == softmax_loss(LOGITS, ROWS, COLUMNS)
-    assert recommendation_loss("bernoulli", LOGITS, ROWS, COLUMNS) == bernoulli_loss(LOGITS, ROWS, COLUMNS)
+def test_what_a_user_had_is_out_of_the_question() -> None:
+    seen = Pairs(torch.tensor([0]), torch.tensor([0]), torch.empty(1, 0))
+    rows, columns = torch.tensor([0, 0, 1]), torch.tensor([0, 1, 0])
+    logits, kept_rows, kept_columns = only_new(LOGITS, seen, rows, columns)
+    assert list(zip(kept_rows.tolist(), kept_columns.tolist(), strict=True)) == [(0, 1), (1, 0)]
+    assert float(softmax_loss(logits[:1], torch.tensor([0]), torch.tensor([1]))) == 0.0  # only item 1 is left
+    assert logits[1].tolist() == [0.0, 0.0]

@@ -13,6 +13,16 @@ from ulm_core.timeline.index import History
 IDENTITY = np.arange(N_ITEMS, dtype=np.int32)
 
 
+def weekday(moment: int) -> int:
+    return (moment // DAY) % 7
+
+
+def hours_apart(age: float) -> float:
+    """Return the hours between two times of day, the short way around the clock."""
+    hours = (age * 24) % 24
+    return min(hours, 24 - hours)
+
+
 def naive(h: History, at_us: int, code_of_item: np.ndarray) -> dict[int, np.ndarray]:
     """Return the features by code, each from its definition."""
     used = (h.time < at_us) & (h.item >= 0) & PURCHASE[h.event]
@@ -25,6 +35,7 @@ def naive(h: History, at_us: int, code_of_item: np.ndarray) -> dict[int, np.ndar
     for age, session in zip(ages, sessions, strict=True):
         first_of_session.setdefault(session, age)
     sessions_28d = sum(age <= 28 for age in first_of_session.values())
+    lines = np.bincount(sessions)
     found = {}
     for code in {int(code_of_item[h.item[e]]) for e in positions} - {-1}:
         bought: dict[int, float] = {}  # session -> age of the first purchase of the code in it
@@ -56,6 +67,12 @@ def naive(h: History, at_us: int, code_of_item: np.ndarray) -> dict[int, np.ndar
             np.log1p(ages[-1]),
             np.log1p(sessions_28d),
             np.log1p(ages[0]),
+            np.log1p(sum(0.5 ** (age / 120) * np.exp(-(hours_apart(age) ** 2) / 8) for age in days)),
+            np.log1p(sum(0.5 ** (age / 120) * (weekday(at_us) == weekday(at_us - round(age * DAY))) for age in days)),
+            np.log1p(lines[numbers].mean()),
+            np.log1p(lines[1:].mean()),
+            np.sin(2 * np.pi * (at_us % DAY) / DAY),
+            np.cos(2 * np.pi * (at_us % DAY) / DAY),
         ]
         found[code] = np.array(values)
     return found

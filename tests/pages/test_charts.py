@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from pages.parts.charts import data, funnel, stages, survival, training, user
-from pages.parts.palette import NEGATIVE, POSITIVE, STAGE_ORDER, faded, series_colors, stage_color
+from pages.parts.palette import NEGATIVE, POSITIVE, faded, series_colors, stage_color
+from ulm_core.lifecycle.rules import STAGES
 
 MIX = pd.DataFrame(
     {
@@ -22,25 +23,25 @@ MIX = pd.DataFrame(
 
 class TestStages:
     def test_each_stage_is_one_trace_in_house_order(self) -> None:
-        figure = stages.stage_mix(MIX, order=STAGE_ORDER)
+        figure = stages.stage_mix(MIX, order=STAGES)
         assert [trace.marker.color for trace in figure.data] == [stage_color("new"), stage_color("loyal")]
         assert list(figure.data[0].y) == [3, 1]
 
     def test_shares_of_a_period_sum_to_one(self) -> None:
-        figure = stages.stage_mix(MIX, order=STAGE_ORDER, share=True)
+        figure = stages.stage_mix(MIX, order=STAGES, share=True)
         assert [sum(values) for values in zip(*(trace.y for trace in figure.data), strict=True)] == [1.0, 1.0]
 
     def test_a_running_period_is_faded(self) -> None:
-        opacity = stages.stage_mix(MIX, order=STAGE_ORDER).data[0].marker.opacity
+        opacity = stages.stage_mix(MIX, order=STAGES).data[0].marker.opacity
         assert opacity[0] == 1.0
         assert opacity[1] < 0.5
 
     def test_removing_a_stage_recolours_nothing(self) -> None:
-        one = stages.stage_mix(MIX[MIX["stage"] == "loyal"], order=STAGE_ORDER)
+        one = stages.stage_mix(MIX[MIX["stage"] == "loyal"], order=STAGES)
         assert one.data[0].marker.color == stage_color("loyal")
 
     def test_clicks_name_period_and_stage(self) -> None:
-        assert list(stages.stage_mix(MIX, order=STAGE_ORDER).data[0].customdata[0]) == ["new", 3, "2024-01-01"]
+        assert list(stages.stage_mix(MIX, order=STAGES).data[0].customdata[0]) == ["new", 3, "2024-01-01"]
 
     def test_dormant_users_lie_below_zero(self) -> None:
         frame = pd.DataFrame(
@@ -66,7 +67,7 @@ class TestStages:
         assert stages.matrix_heatmap(matrix).data[0].z.sum(axis=1).tolist() == [1.0, 1.0]
 
     def test_an_empty_frame_draws_an_empty_chart(self) -> None:
-        assert len(stages.stage_mix(MIX.iloc[:0], order=STAGE_ORDER).data) == 0
+        assert len(stages.stage_mix(MIX.iloc[:0], order=STAGES).data) == 0
 
     def test_the_period_before_is_dashed(self) -> None:
         frame = pd.DataFrame(

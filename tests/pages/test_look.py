@@ -10,6 +10,7 @@ import pytest
 
 from pages.parts import palette
 from tests.app.conftest import ROOT
+from ulm_core.lifecycle.rules import STAGES
 
 CONFIG = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())
 THEMES = ("light", "dark")
@@ -67,14 +68,12 @@ def test_text_and_buttons_are_readable(theme: str) -> None:
 @pytest.mark.parametrize("vision", [np.eye(3), DEUTERANOPIA, PROTANOPIA])
 def test_neighbours_in_a_stack_differ_for_everyone(theme: str, vision: np.ndarray) -> None:
     colors = stage_colors(theme)
-    near = {
-        (a, b): round(distance(colors[a], colors[b], vision), 3) for a, b in itertools.pairwise(palette.STAGE_ORDER)
-    }
+    near = {(a, b): round(distance(colors[a], colors[b], vision), 3) for a, b in itertools.pairwise(STAGES)}
     assert min(near.values()) >= 0.07, near
 
 
 def test_every_stage_has_a_shape_of_its_own() -> None:
-    shapes = [palette.STAGE_SHAPES[name] for name in palette.STAGE_ORDER]
+    shapes = [palette.STAGE_SHAPES[name] for name in STAGES]
     assert len(set(shapes)) == len(shapes)
 
 

@@ -6,9 +6,14 @@ import pytest
 
 from tests.explain.fakes import CONFIG, EVENTS, recommender
 from ulm_core.errors import InputError
-from ulm_core.lifecycle.rules import default_rules
+from ulm_core.explain.shapley import explain_user
+from ulm_core.lifecycle.rule_history import put_in_force
+from ulm_core.lifecycle.rules import STAGES, UNSEEN, default_rules
+from ulm_core.lifecycle.stage_presets import get_preset
 from ulm_core.recommend.baseline import HALF_LIFE_DAYS, POPULARITY_WEIGHT, FrequencyScorer, has_repeats
+from ulm_core.recommend.recommender import Recommender, matching_codes
 from ulm_core.timeline.testing import index_from_events
+from ulm_core.workspace import Workspace
 
 DAY_US = 86_400_000_000
 
@@ -67,3 +72,35 @@ def test_a_scorer_that_keeps_no_seen_items_ranks_only_new_ones(tmp_path: Path) -
     shop = recommender(tmp_path)
     shop.scorer.keeps_seen = False  # type: ignore[misc]
     assert [item.item_id for item in shop.recommend(0, k=3).items] == ["bread"]  # ann had tea and milk
+
+
+class TestOtherStageRules:
+    def test_stages_are_matched_by_name_and_unknown_ones_are_not_yet_seen(self) -> None:
+        codes = matching_codes(("new", "fan", "churned"), ("churned", "new"))
+        assert codes[[0, 1, 2, UNSEEN]].tolist() == [1, UNSEEN, 0, UNSEEN]
+
+    def test_a_scorer_is_told_its_own_codes(self, tmp_path: Path) -> None:
+        shop = recommender(tmp_path)
+        shop.scorer.stages = ("loyal", "churned", "at risk")  # type: ignore[misc]
+        other = Recommender(shop.index, CONFIG, shop.rules, shop.scorer, shop.model, shop.catalogue)
+        history, stage = shop.index.history(0), shop.rules.code("at risk")
+        # The fake scores 0.25 x stage code: 2 is what it calls "at risk".
+        assert other.score([history], [stage]).items[0, 0] - shop.score([history], [0]).items[0, 0] == 0.25 * 2
+
+    def test_a_workspace_without_a_stage_called_new_still_ranks(self, tmp_path: Path) -> None:
+        shop = recommender(tmp_path)
+        rules = get_preset("education").rules.resolve(56)
+        other = Recommender(shop.index, CONFIG, rules, shop.scorer, shop.model, shop.catalogue)
+        nothing = shop.index.history(0).take(slice(0, 0))
+        assert rules.name_of(other.stage_of(nothing, other.as_of_us)) == "not yet seen"
+        assert len(other.recommend(0, k=3).items) == 3
+        assert explain_user(other, other.recommend(0, k=1)).items[0].additivity_error < 1e-5
+
+    def test_the_frequency_baseline_knows_the_rules_in_force(self, small_workspace: Workspace) -> None:
+        before = Recommender.open(small_workspace)
+        put_in_force(small_workspace, get_preset("growth").rules)
+        after = Recommender.open(small_workspace)
+        assert before.rules.stages == STAGES
+        assert "at-risk WAU" in after.rules.stages
+        assert after.scorer.stages == after.rules.stages
+        assert after.recommend(0).stage_name in after.rules.stages

@@ -9,7 +9,7 @@ import pytest
 from tests.timeline.test_append import events_of, index_bytes
 from ulm_core.errors import UlmError
 from ulm_core.timeline.publish import import_file
-from ulm_core.timeline.undo import undo_last_load
+from ulm_core.timeline.undo import UndoPlan, plan_undo, undo_last_load
 from ulm_core.warehouse.reports import dataset_summary
 from ulm_core.workspace import Workspace
 
@@ -46,3 +46,30 @@ def test_only_one_load_can_be_undone(small_workspace: Workspace, day: Path) -> N
 def test_an_empty_workspace_has_nothing_to_undo(workspace: Workspace) -> None:
     with pytest.raises(UlmError, match="cannot be taken back"):
         undo_last_load(workspace)
+
+
+class TestPlan:
+    def test_an_append_would_lose_its_own_rows(self, small_workspace: Workspace, tmp_path: Path) -> None:
+        more = tmp_path / "more.csv"
+        more.write_text("user,time,event\ndan,2024-03-01,view\ndan,2024-03-02,view\n")
+        import_file(small_workspace, more)
+        assert plan_undo(small_workspace) == UndoPlan(loads=(2,), returning=(), rows_now=8, rows_then=6)
+
+    def test_a_replacement_would_bring_back_what_it_replaced(self, small_workspace: Workspace, tmp_path: Path) -> None:
+        other = tmp_path / "other.csv"
+        other.write_text("user,time,event\ndan,2024-03-01,view\n")
+        import_file(small_workspace, other, "replace")
+        assert plan_undo(small_workspace) == UndoPlan(loads=(2,), returning=(1,), rows_now=1, rows_then=6)
+
+    def test_there_is_none_for_the_first_load_and_none_after_an_undo(
+        self, small_workspace: Workspace, tmp_path: Path
+    ) -> None:
+        assert plan_undo(small_workspace) is None
+        more = tmp_path / "more.csv"
+        more.write_text("user,time,event\ndan,2024-03-01,view\n")
+        import_file(small_workspace, more)
+        undo_last_load(small_workspace)
+        assert plan_undo(small_workspace) is None
+
+    def test_there_is_none_in_an_empty_workspace(self, workspace: Workspace) -> None:
+        assert plan_undo(workspace) is None

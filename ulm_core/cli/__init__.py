@@ -15,7 +15,22 @@ import sys
 import typer
 from typer.exceptions import TyperException
 
-from ulm_core.cli import cohort, data, engagement, funnel, keep, models, recommend, simulate, stages, studio, survival
+from ulm_core.cli import (
+    churn,
+    cohort,
+    data,
+    engagement,
+    funnel,
+    keep,
+    models,
+    recommend,
+    simulate,
+    stage_rules,
+    stages,
+    studio,
+    survival,
+    value,
+)
 from ulm_core.errors import UlmError
 
 app = typer.Typer(
@@ -25,7 +40,22 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for room in (data, simulate, keep, stages, engagement, funnel, survival, cohort, models, recommend, studio):
+for room in (
+    data,
+    simulate,
+    keep,
+    stages,
+    stage_rules,
+    engagement,
+    funnel,
+    survival,
+    value,
+    churn,
+    cohort,
+    models,
+    recommend,
+    studio,
+):
     room.register(app)
 
 EXIT_USER_ERROR = 2

@@ -19,7 +19,9 @@ from ulm_core.messages import N_
 from ulm_core.timeline.publish import import_bundle, import_log, import_tables
 from ulm_core.warehouse.loading import LoadOptions, LoadReport
 from ulm_core.warehouse.preview import Preview, preview
+from ulm_core.warehouse.quality import Quality, measure_quality
 from ulm_core.warehouse.reports import DatasetSummary, dataset_summary
+from ulm_core.warehouse.snapshot import Snapshot
 from ulm_core.warehouse.tables import TableReport
 from ulm_core.workspace import Workspace
 
@@ -29,6 +31,7 @@ def register(app: typer.Typer) -> None:
     app.command()(load)
     app.command()(sample)
     app.command()(info)
+    app.command()(quality)
 
 
 def load(
@@ -152,6 +155,33 @@ def info(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None
     """Say what is loaded: rows, users, items, period, what was quarantined and why."""
     summary = dataset_summary(open_workspace(workspace))
     emit(summary.to_json(), as_json, _info_lines(summary))
+
+
+def quality(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
+    """Say how good the log is: gaps, duplicates, late events, unmatched ids, empty columns, rows set aside."""
+    studio = open_workspace(workspace)
+    found = measure_quality(Snapshot.open(studio), studio.config.timezone, studio.config.passive_events)
+    emit(found.to_json(), as_json, _quality_lines(found))
+
+
+def _quality_lines(found: Quality) -> list[str]:
+    read = (
+        f"{found.rows_read:,} rows read = {found.rows_loaded:,} loaded + {found.rows_quarantined:,} quarantined + "
+        f"{found.rows_overlapping:,} seen before."
+    )
+    rows: list[tuple[str, object]] = [
+        ("days with events", f"{len(found.days):,}"),
+        ("gaps", ", ".join(f"{gap.first} to {gap.last}" for gap in found.gaps[:8]) or "none"),
+        ("late events", f"{found.late:,} ({found.late_share:.1%})"),
+        ("exact duplicates", f"{found.duplicates_set_aside:,} set aside, {found.duplicates_kept:,} kept"),
+        ("events per user", f"median {found.events_median:,.0f}, most {found.events_most:,}"),
+        ("users described", f"{found.users.both:,} of {found.users.in_log:,}"),
+        ("items described", f"{found.items.both:,} of {found.items.in_log:,}"),
+        ("returns linked", f"{found.returns_linked:,} of {found.returns:,}"),
+        ("flagged users", f"{found.flagged_users:,}"),
+    ]
+    rows += [(f"quarantine: {each.reason}", f"{each.rows:,}") for each in found.quarantine]
+    return [read, *table_lines(("what", "value"), rows), *(str(choice.sentence) for choice in found.choices)]
 
 
 def _load_lines(report: LoadReport) -> list[str]:

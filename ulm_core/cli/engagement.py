@@ -9,6 +9,7 @@ import typer
 
 from ulm_core.cli.common import JsonOption, WorkspaceOption, emit, table_lines
 from ulm_core.cli.log import (
+    EntityOption,
     FromOption,
     Log,
     Period,
@@ -36,11 +37,12 @@ def lifecycle(
     to: ToOption = None,
     timezone: TimezoneOption = None,
     week_start: WeekStartOption = None,
+    entity: EntityOption = None,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Count new, returning, resurrecting and dormant users per period."""
-    log = open_log(workspace, timezone, week_start)
+    log = open_log(workspace, timezone, week_start, entity)
     from_us, to_us = parse_range(from_, to, log.zone)
     spec = ActivitySpec.checked(from_us=from_us, to_us=to_us, interval=period)
     answer_with(compute_activity(log.index, log.config, spec), as_json)
@@ -64,11 +66,12 @@ def retention(
     to: ToOption = None,
     timezone: TimezoneOption = None,
     week_start: WeekStartOption = None,
+    entity: EntityOption = None,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Count how many users of each cohort came back so many periods later."""
-    log = open_log(workspace, timezone, week_start)
+    log = open_log(workspace, timezone, week_start, entity)
     from_us, to_us = _cohort_range(log, from_, to, period, cohorts)
     spec = RetentionSpec.checked(
         from_us=from_us,

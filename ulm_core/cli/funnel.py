@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from ulm_core.cli.common import JsonOption, WorkspaceOption
-from ulm_core.cli.log import FromOption, TimezoneOption, ToOption, answer_with, open_log
+from ulm_core.cli.log import EntityOption, FromOption, TimezoneOption, ToOption, answer_with, open_log
 from ulm_core.errors import InputError
 from ulm_core.lifecycle.funnel import Exclusion, FunnelSpec, compute_funnel
 from ulm_core.lifecycle.parsing import parse_duration, parse_range
@@ -37,11 +37,12 @@ def funnel(
     ] = None,
     times: Annotated[bool, typer.Option("--times", help="Add the seconds between the two steps.")] = False,
     timezone: TimezoneOption = None,
+    entity: EntityOption = None,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Count users who get from step to step, and how long it takes them."""
-    log = open_log(workspace, timezone)
+    log = open_log(workspace, timezone, entity=entity)
     from_us, to_us = parse_range(from_, to, log.zone)
     names = tuple(step.strip() for step in steps.split(","))
     spec = FunnelSpec.checked(

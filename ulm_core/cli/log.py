@@ -10,6 +10,7 @@ import typer
 
 from ulm_core.cli.common import emit, open_workspace, table_lines
 from ulm_core.lifecycle.results import Result
+from ulm_core.timeline.entities import entity_index
 from ulm_core.timeline.index import TimelineIndex
 from ulm_core.workspace import Workspace, WorkspaceConfig
 
@@ -24,6 +25,15 @@ TimezoneOption = Annotated[
 WeekStartOption = Annotated[
     Literal["monday", "sunday"] | None,
     typer.Option("--week-start", help="First day of a week.", show_default="the workspace's"),
+]
+
+EntityOption = Annotated[
+    str | None,
+    typer.Option(
+        "--entity",
+        metavar="COL",
+        help="Analyse this instead of users: session, a column of the events (an account), a user attribute.",
+    ),
 ]
 
 
@@ -41,10 +51,12 @@ class Log:
         return self.config.timezone
 
 
-def open_log(path: Path | None, timezone: str | None = None, week_start: str | None = None) -> Log:
-    """Open the workspace with the calendar asked for."""
+def open_log(
+    path: Path | None, timezone: str | None = None, week_start: str | None = None, entity: str | None = None
+) -> Log:
+    """Open the workspace with the calendar asked for; `entity` is what takes the place of the user."""
     workspace = open_workspace(path)
-    index = TimelineIndex.open(workspace)
+    index = entity_index(workspace, entity or "user")
     asked = {"timezone": timezone, "week_start": week_start}
     config = workspace.config.model_copy(update={name: value for name, value in asked.items() if value})
     return Log(workspace, index, config)

@@ -42,6 +42,7 @@ def recommend(
         "stage": recommended.stage_name,
         "churn_risk": recommended.churn_risk,
         "model": str(recommended.model.name),
+        "model_note": None if recommended.model.note is None else str(recommended.model.note),
         "items": items,
     }
     rows = [

@@ -9,12 +9,18 @@ import typer
 
 from ulm_core.cli.common import JsonOption, emit, note, open_workspace, table_lines
 from ulm_core.errors import InputError
-from ulm_core.events.simulator import SimulationReport, SimulatorConfig, simulate, simulated_bundle, simulator_config
+from ulm_core.events.simulator import (
+    TRUTH_FOLDER,
+    SimulationReport,
+    SimulatorConfig,
+    simulate,
+    simulated_bundle,
+    simulator_config,
+)
 from ulm_core.messages import N_
 from ulm_core.timeline.publish import import_bundle
 from ulm_core.warehouse.loading import LoadReport
 
-TRUTH_FOLDER = "simulation"
 _DEFAULT = SimulatorConfig()
 
 

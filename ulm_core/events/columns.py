@@ -19,6 +19,10 @@ class Columns:
     QUANTITY = "quantity"
     SESSION = "session"
     PROPERTIES = "properties"
+    ITEM_TEXT = "item_text"
+    ITEM_CATEGORY = "item_category"
+    ITEM_PRICE = "item_price"
+    ITEM_ATTRIBUTES = "item_attributes"
 
 
 REQUIRED = (Columns.USER, Columns.TIME, Columns.EVENT)
@@ -30,6 +34,10 @@ STANDARD = (
     Columns.SESSION,
     Columns.PROPERTIES,
 )
+
+# What a log's own columns say about its items; nothing of it makes two events different.
+DESCRIBING = (Columns.ITEM_TEXT, Columns.ITEM_CATEGORY, Columns.ITEM_PRICE, Columns.ITEM_ATTRIBUTES)
+ROLES = (*STANDARD, *DESCRIBING)
 
 ALIASES: Mapping[str, str] = {
     "user_id": Columns.USER,

@@ -14,7 +14,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from ulm_core.errors import InputError
-from ulm_core.events.columns import ALIASES, STANDARD, Columns
+from ulm_core.events.columns import ALIASES, DESCRIBING, ROLES, STANDARD, Columns
 from ulm_core.messages import N_
 
 References = tuple[str, ...]
@@ -33,6 +33,9 @@ class ColumnMapping(BaseModel):
         References by role; user and time are required, event where `event_name` and `wide` say nothing.
     properties
         References kept beside the event as JSON; ``*`` stands for every column that plays no role.
+    item_text, item_category, item_price, item_attributes
+        References that describe the row's item, for the items table. Of the text, all that hold something count
+        (``brand``, ``category_code`` -> ``acme, kitchen.kettle``); attributes keep their own names.
     event_name
         Name of the event of every row of a log that has no event column; beside `event` it names rows without one.
     event_names
@@ -70,6 +73,10 @@ class ColumnMapping(BaseModel):
     quantity: References = ()
     session: References = ()
     properties: References = ()
+    item_text: References = ()
+    item_category: References = ()
+    item_price: References = ()
+    item_attributes: References = ()
     event_name: str | None = None
     event_names: dict[str, str] = Field(default_factory=dict)
     wide: dict[str, str] = Field(default_factory=dict)
@@ -84,7 +91,7 @@ class ColumnMapping(BaseModel):
     origin: datetime = datetime(2000, 1, 1)
     nulls: tuple[str, ...] = NULLS
 
-    @field_validator(*(name for name in STANDARD), mode="before")
+    @field_validator(*(name for name in ROLES), mode="before")
     @classmethod
     def _one_or_many(cls, value: object) -> object:
         return (value,) if isinstance(value, str) else value
@@ -103,6 +110,11 @@ class ColumnMapping(BaseModel):
             raise ValueError("time_kind 'pattern' needs time_pattern, for example %d.%m.%Y %H:%M")
         return self
 
+    @property
+    def describes_items(self) -> bool:
+        """Whether the log's own columns say something about its items."""
+        return bool(self.item) and any(self.references(role) for role in DESCRIBING)
+
     def references(self, role: str) -> References:
         """Return the references of a role (a name of `ulm_core.events.columns.Columns`)."""
         found: References = getattr(self, role)
@@ -116,10 +128,10 @@ class ColumnMapping(BaseModel):
         InputError
             When a role is unknown.
         """
-        unknown = [role for role in roles if role not in STANDARD]
+        unknown = [role for role in roles if role not in ROLES]
         if unknown:
             raise InputError(
-                N_("“{role}” is no role of a column. Roles: {known}."), role=unknown[0], known=", ".join(STANDARD)
+                N_("“{role}” is no role of a column. Roles: {known}."), role=unknown[0], known=", ".join(ROLES)
             )
         return self.model_copy(update={role: (column,) for role, column in roles.items()})
 

@@ -26,7 +26,11 @@ _SUFFIXES: dict[str, Format] = {
     ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".parquet": "parquet", ".pq": "parquet",
     ".arrow": "arrow", ".feather": "arrow", ".ipc": "arrow", ".arrows": "arrow", ".xml": "xml",
 }  # fmt: skip
-_DATABASES = {".duckdb": "duckdb", ".sqlite": "sqlite", ".sqlite3": "sqlite", ".db": "sqlite"}
+DatabaseKind = Literal["duckdb", "sqlite", "postgres"]
+_DATABASES: dict[str, DatabaseKind] = {
+    ".duckdb": "duckdb", ".sqlite": "sqlite", ".sqlite3": "sqlite", ".db": "sqlite",
+}  # fmt: skip
+_SERVERS = ("postgresql://", "postgres://")
 _PACKED = {".gz": "gzip", ".zst": "zstd"}
 _REMOTE = ("s3://", "https://", "http://")
 
@@ -73,7 +77,7 @@ class FileSource:
 class TableSource:
     """A table of a database: `kind` duckdb, sqlite or postgres; `address` a path or a connection string."""
 
-    kind: Literal["duckdb", "sqlite", "postgres"]
+    kind: DatabaseKind
     address: str
     table: str
     name: str
@@ -122,21 +126,50 @@ def find_sources(place: str | Path, table: str | None = None) -> list[Source]:
         When a folder or pattern holds no file with events, or a database is given without a table.
     """
     text = str(place)
-    if text.startswith(("postgresql://", "postgres://")):
-        return [TableSource("postgres", text, _table_of(table, text), f"{_database_name(text)}.{table}")]
+    if is_database(text):
+        return [database_source(text, _table_of(table, text))]
     if text.startswith(_REMOTE):
         return [_behind(text)]
     path = Path(text).expanduser()
-    kind = _DATABASES.get(path.suffix.lower())
     if path.is_file():
-        if kind:
-            return [TableSource(kind, str(path), _table_of(table, text), f"{path.name}:{table}")]  # type: ignore[arg-type]
         return [FileSource(str(path), path.name)]
     if path.is_dir():
         return files_among(sorted(str(found) for found in path.rglob("*") if found.is_file()), text)
     if glob.has_magic(text):
         return files_among(sorted(found for found in glob.glob(text, recursive=True) if Path(found).is_file()), text)
     raise NotFoundError(N_("There is no file {path}. Check the path; it is read on the server."), path=place)
+
+
+def is_database(place: str) -> bool:
+    """Whether a place is a PostgreSQL address or an existing file of DuckDB or SQLite."""
+    path = Path(place).expanduser()
+    return place.startswith(_SERVERS) or (path.suffix.lower() in _DATABASES and path.is_file())
+
+
+def database_source(place: str, table: str = "") -> TableSource:
+    """Return a table of a database; without one, the database itself.
+
+    Raises
+    ------
+    NotFoundError
+        When there is no such file.
+    InputError
+        When its name has no suffix of a database.
+    """
+    if place.startswith(_SERVERS):
+        name = _database_name(place)
+        return TableSource("postgres", place, table, f"{name}.{table}" if table else name)
+    path = Path(place).expanduser()
+    if not path.is_file():
+        raise NotFoundError(N_("There is no file {path}. Check the path; it is read on the server."), path=place)
+    kind = _DATABASES.get(path.suffix.lower())
+    if kind is None:
+        raise InputError(
+            N_("{path} is no database by its name. Known: {known}, or a postgresql:// address."),
+            path=path.name,
+            known=", ".join(_DATABASES),
+        )
+    return TableSource(kind, str(path), table, f"{path.name}:{table}" if table else path.name)
 
 
 def _behind(address: str) -> FileSource:

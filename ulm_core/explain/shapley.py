@@ -101,7 +101,7 @@ class Game:
         self.players = group_players(recommended.history, codes, recommended.stage_name, names)
         places = {int(code): place for place, code in enumerate(recommender.scorer.catalogue)}
         self._columns = np.array([places[code] for code in codes], np.int64)
-        self._new = recommender.rules.code("new")
+        self._new = recommender.rules.first_code()
         self.n_runs = 0
 
     def _edited(self, coalition: npt.NDArray[np.bool_]) -> History:

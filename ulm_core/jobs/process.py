@@ -9,9 +9,10 @@ import signal
 import traceback
 from types import FrameType
 
-from ulm_core.errors import UlmError
+from ulm_core.errors import CancelledError, UlmError
+from ulm_core.events.sources import without_secret
 from ulm_core.jobs.records import JobProgress, JobState, JobStore, utc_now
-from ulm_core.jobs.tasks import task_for
+from ulm_core.jobs.tasks import TRAINING_KINDS, task_for
 from ulm_core.messages import N_
 from ulm_core.workspace import Workspace
 
@@ -36,9 +37,11 @@ def run_job(workspace: Workspace, job_id: str) -> JobState:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if store.get(job_id).state is not JobState.PENDING:  # cancelled while it waited
             return store.get(job_id).state
-        store.update(job_id, state=JobState.RUNNING, started_at=utc_now())
+        record = store.update(job_id, state=JobState.RUNNING, started_at=utc_now())
         changes = _attempt(workspace, store, job_id)
-        store.update(job_id, ended_at=utc_now(), **changes)
+        # A password in the address of a database is needed no longer.
+        plain = {name: without_secret(value) if name == "path" else value for name, value in record.parameters.items()}
+        store.update(job_id, ended_at=utc_now(), parameters=plain, **changes)
         state = changes["state"]
         return state if isinstance(state, JobState) else JobState.FAILED
 
@@ -51,7 +54,7 @@ def _attempt(workspace: Workspace, store: JobStore, job_id: str) -> dict[str, ob
     signal.signal(signal.SIGTERM, _stop)
     try:
         result = task_for(record.kind)(workspace, record.parameters, progress)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, CancelledError):
         progress.log("stopped")
         return {"state": JobState.KILLED}
     except UlmError as error:
@@ -67,9 +70,10 @@ def _attempt(workspace: Workspace, store: JobStore, job_id: str) -> dict[str, ob
         )
         return {"state": JobState.FAILED, **_described(problem)}
     finally:
-        cancelled = progress.should_stop()
+        # A training that is stopped ends early with what it has; a load that ended had no way back any more.
+        was_cut = progress.should_stop() and record.kind in TRAINING_KINDS
         progress.close()
-    return {"state": JobState.KILLED if cancelled else JobState.FINISHED, "result": result}
+    return {"state": JobState.KILLED if was_cut else JobState.FINISHED, "result": result}
 
 
 def _described(error: UlmError) -> dict[str, object]:

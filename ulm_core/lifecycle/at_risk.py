@@ -19,6 +19,7 @@ from ulm_core.timeline.index import Partition, TimelineIndex
 from ulm_core.timeline.runner import map_merge
 from ulm_core.workspace import WorkspaceConfig
 
+AT_RISK = "at risk"
 _NEVER = np.iinfo(np.int64).min
 
 
@@ -30,13 +31,13 @@ class AtRiskSpec(Spec):
     at_us
         The time (UTC us); None: just after the last event.
     stage
-        The stage to list.
+        The stage to list; None: "at risk", or the first stage that does not count as active.
     rules
-        The rule list; None: the default rules with the horizon learnt from the log.
+        The rule list; None: the rules in force.
     """
 
     at_us: int | None = None
-    stage: str = "at risk"
+    stage: str | None = None
     rules: StageRules | None = None
 
 
@@ -123,7 +124,8 @@ def compute_at_risk(index: TimelineIndex, config: WorkspaceConfig, spec: AtRiskS
     rules = spec.rules or workspace_rules(index, config)
     at_us = index.manifest.last_us + 1 if spec.at_us is None else spec.at_us
     included = mask_or_all(spec.users, index.n_users)
-    at_risk = select((stages_at(index, config, at_us, rules) == rules.code(spec.stage)) & included)
+    stage = spec.stage or _usual_stage(rules)
+    at_risk = select((stages_at(index, config, at_us, rules) == rules.code(stage)) & included)
     last, days, conversions, total = _summaries(index, config, at_us)
     order = np.lexsort((at_risk, -days[at_risk], -total[at_risk]))
     ranked = at_risk[order]
@@ -140,6 +142,11 @@ def compute_at_risk(index: TimelineIndex, config: WorkspaceConfig, spec: AtRiskS
         previous_stages=tuple(names[code] for code in before.tolist()),
         **watch.fields(),
     )
+
+
+def _usual_stage(rules: StageRules) -> str:
+    quiet = rules.quiet_stages
+    return AT_RISK if AT_RISK in rules.stages else (quiet or rules.stages)[0]
 
 
 def _summaries(index: TimelineIndex, config: WorkspaceConfig, at_us: int) -> Sequence[npt.NDArray[Any]]:

@@ -54,7 +54,7 @@ class UserFilter(BaseModel):
     attributes
         Attribute name -> accepted values. Users without the attribute never match.
     cohorts
-        Names of saved cohorts; users belong to every one of them.
+        Names of saved cohorts, or rules in JSON; users belong to every one of them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -114,7 +114,7 @@ def filter_mask(
         saved = Cohorts.beside(snapshot)
         log = saved.log(index, config, snapshot, rules)
         for name in wanted.cohorts:
-            mask &= cohort_mask(log, saved.rule(name), at_us)
+            mask &= cohort_mask(log, saved.resolve(name), at_us)
     return mask
 
 

@@ -1,9 +1,10 @@
-"""Kaplan-Meier curves and the log-rank test, by lifelines, in the shape our results need."""
+"""Kaplan-Meier and Nelson-Aalen curves and the log-rank test, in the shape our results need."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -26,8 +27,10 @@ class Curve:
         float64[n]; 0 and every time at which somebody churned or was censored, ascending.
     survival, lower, upper
         float64[n]; share not churned up to and including that day, with its interval.
-    at_risk
-        int64[n]; users neither churned nor censored just before that day.
+    at_risk, churned
+        int64[n]; users neither churned nor censored just before that day, and those who churned on it.
+    cumulative_hazard, hazard_lower, hazard_upper
+        float64[n]; Nelson-Aalen estimate up to and including that day, with its interval.
     median_days, median_lower, median_upper
         First day on which the survival (its lower, upper bound) is at most 0.5; inf = not reached.
     """
@@ -40,6 +43,10 @@ class Curve:
     lower: Floats
     upper: Floats
     at_risk: npt.NDArray[np.int64]
+    churned: npt.NDArray[np.int64]
+    cumulative_hazard: Floats
+    hazard_lower: Floats
+    hazard_upper: Floats
     median_days: float
     median_lower: float
     median_upper: float
@@ -93,6 +100,8 @@ def fit_curve(group: str, durations: Floats, observed: npt.NDArray[np.bool_], le
     bounds = fitter.confidence_interval_.to_numpy()
     lower, upper = (np.where(np.isnan(bound), survival, bound) for bound in bounds.T)
     days = fitter.survival_function_.index.to_numpy(np.float64)
+    at_risk, churned = (fitter.event_table[name].to_numpy(np.int64) for name in ("at_risk", "observed"))
+    hazard, hazard_lower, hazard_upper = nelson_aalen(at_risk, churned, level)
     return Curve(
         group=group,
         n_users=len(durations),
@@ -101,11 +110,42 @@ def fit_curve(group: str, durations: Floats, observed: npt.NDArray[np.bool_], le
         survival=survival,
         lower=lower,
         upper=upper,
-        at_risk=fitter.event_table["at_risk"].to_numpy(np.int64),
+        at_risk=at_risk,
+        churned=churned,
+        cumulative_hazard=hazard,
+        hazard_lower=hazard_lower,
+        hazard_upper=hazard_upper,
         median_days=_median(days, survival),
         median_lower=_median(days, lower),
         median_upper=_median(days, upper),
     )
+
+
+def nelson_aalen(
+    at_risk: npt.NDArray[np.int64], churned: npt.NDArray[np.int64], level: float
+) -> tuple[Floats, Floats, Floats]:
+    """Return the cumulative hazard ``sum of d / n`` with its interval, each float64[n].
+
+    The variance is ``sum of d * (n - d) / n**3``, that of ties in discrete time (Klein 1991; lifelines' choice);
+    the interval is symmetric on the log scale. Before anyone churned the estimate is 0 without width.
+
+    Parameters
+    ----------
+    at_risk, churned
+        int64[n]; users at risk just before each time, and those who churned at it.
+    level
+        Confidence level.
+    """
+    steps = np.divide(churned, at_risk, out=np.zeros(len(churned)), where=at_risk > 0)
+    hazard = np.cumsum(steps)
+    variance = np.cumsum(np.divide(steps * (1 - steps), at_risk, out=np.zeros(len(churned)), where=at_risk > 0))
+    width = np.divide(normal_quantile(level) * np.sqrt(variance), hazard, out=np.zeros(len(hazard)), where=hazard > 0)
+    return hazard, hazard * np.exp(-width), hazard * np.exp(width)
+
+
+def normal_quantile(level: float) -> float:
+    """Return how many standard errors a two-sided interval of confidence `level` reaches."""
+    return NormalDist().inv_cdf(0.5 + level / 2)
 
 
 def log_rank(durations: Floats, groups: npt.NDArray[Any], observed: npt.NDArray[np.bool_]) -> LogRank | None:

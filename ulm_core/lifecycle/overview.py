@@ -53,7 +53,7 @@ class OverviewSpec(RangeSpec):
     Attributes
     ----------
     rules
-        The rule list of the stage mix; None: the default rules with the horizon learnt from the log.
+        The rule list of the stage mix; None: the rules in force.
     horizon_days
         Days of silence that count as churn; None: learnt from the log.
     """

@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 
 from ulm_core.errors import InputError
 from ulm_core.messages import N_
+from ulm_core.moments import DAY_US as DAY_US  # part of this module's own words, too
+from ulm_core.moments import HOUR_US as HOUR_US
+from ulm_core.moments import SECOND_US as SECOND_US
 
 Interval = Literal["hour", "day", "week", "month", "quarter"]
 WeekStart = Literal["monday", "sunday"]
 INTERVALS: tuple[Interval, ...] = ("hour", "day", "week", "month", "quarter")
 
-SECOND_US = 1_000_000
-HOUR_US = 3_600 * SECOND_US
-DAY_US = 86_400 * SECOND_US
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -4,107 +4,75 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ulm_core.errors import InputError, NotFoundError
 from ulm_core.lifecycle.horizon import learn_churn_horizon
 from ulm_core.lifecycle.periods import DAY_US
+from ulm_core.lifecycle.stage_colors import is_readable
+from ulm_core.lifecycle.stage_conditions import FEATURES, OPS, Condition, Feature, Op
 from ulm_core.messages import N_, Message, message
 from ulm_core.timeline.index import TimelineIndex
 from ulm_core.workspace import WorkspaceConfig
 
-STAGES = ("new", "activated", "active", "converted", "loyal", "at risk", "churned", "resurrected")
+STAGES = ("new", "activated", "active", "converted", "loyal", "resurrected", "at risk", "churned")
 STAGE_NAMES = (
     N_("new"),
     N_("activated"),
     N_("active"),
     N_("converted"),
     N_("loyal"),
+    N_("resurrected"),
     N_("at risk"),
     N_("churned"),
-    N_("resurrected"),
     N_("not yet seen"),
 )
 NOT_YET_SEEN = "not yet seen"
 UNSEEN = 255
 MAX_STAGES = 32
-
-Feature = Literal[
-    "days_since_first",
-    "days_since_last",
-    "days_since_return",
-    "active_days",
-    "active_days_window",
-    "conversions_window",
-]
-Op = Literal["<", "<=", ">", ">=", "=="]
-FEATURES: tuple[Feature, ...] = (
-    "days_since_first",
-    "days_since_last",
-    "days_since_return",
-    "active_days",
-    "active_days_window",
-    "conversions_window",
-)
-OPS: tuple[Op, ...] = ("<", "<=", ">", ">=", "==")
-NEEDS_WINDOW = frozenset({"days_since_return", "active_days_window", "conversions_window"})
-
-_SENTENCES: dict[Feature, str] = {
-    "days_since_first": N_("days since the first activity {op} {value:g}"),
-    "days_since_last": N_("days since the last activity {op} {value:g}"),
-    "days_since_return": N_("days since coming back from a silence of more than {window:g} days {op} {value:g}"),
-    "active_days": N_("active days so far {op} {value:g}"),
-    "active_days_window": N_("active days in the last {window:g} days {op} {value:g}"),
-    "conversions_window": N_("conversions in the last {window:g} days {op} {value:g}"),
-}
+MAX_RULES = 64
 
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Condition(_Frozen):
-    """One comparison ``feature op value`` at a time t, from the events strictly before t.
+class StageRule(_Frozen):
+    """A stage and the conditions that must all hold; without conditions it holds for everyone.
 
-    Features (only activity counts, never passive events; a day is 24 hours for spans of time and a
-    calendar day of the workspace's time zone where days are counted):
-
-    - ``days_since_first``, ``days_since_last``: t minus the first, the last active event;
-    - ``days_since_return``: t minus the latest event that ended a silence longer than `window_days`;
-      infinite where there was none;
-    - ``active_days``: calendar days with an active event;
-    - ``active_days_window``, ``conversions_window``: calendar days with an active event, number of
-      conversion events, among the events in ``[t - window_days, t)``.
+    Attributes
+    ----------
+    active
+        Whether users of the stage count as active where a forecast asks how many are.
+    color
+        ``#RRGGBB`` of a stage of the workspace's own; the standard ones have theirs. None: grey.
     """
 
-    feature: Feature
-    op: Op
-    value: float = Field(allow_inf_nan=False)
-    window_days: float | None = Field(None, gt=0, le=36_500)
-
-    @model_validator(mode="after")
-    def _window_where_needed(self) -> Condition:
-        if (self.feature in NEEDS_WINDOW) != (self.window_days is not None):
-            raise ValueError(f"window_days must be given for {', '.join(sorted(NEEDS_WINDOW))}, and only for them")
-        return self
-
-    def sentence(self) -> Message:
-        """Return the condition in words."""
-        return message(_SENTENCES[self.feature], op=self.op, value=self.value, window=self.window_days or 0)
-
-
-class StageRule(_Frozen):
-    """A stage and the conditions that must all hold; without conditions it holds for everyone."""
-
     name: str = Field(min_length=1, max_length=60)
-    conditions: tuple[Condition, ...] = ()
+    conditions: tuple[Condition, ...] = Field((), max_length=20)
+    active: bool = True
+    color: str | None = Field(None, pattern="^#[0-9A-Fa-f]{6}$")
+
+    @field_validator("name")
+    @classmethod
+    def _tidy(cls, name: str) -> str:
+        tidy = " ".join(name.split())
+        if not tidy or not tidy.isprintable():
+            raise ValueError("a stage needs a name")
+        return tidy
+
+    @field_validator("color")
+    @classmethod
+    def _readable(cls, color: str | None) -> str | None:
+        if color is not None and not is_readable(color):
+            raise ValueError("a colour must stand out from the light and from the dark page (contrast 3:1)")
+        return color
 
     def sentence(self) -> Message:
-        """Return the definition in words, with its numbers."""
+        """Return the (resolved) definition in words, with its numbers."""
         stage = message(self.name)
         parts = [condition.sentence() for condition in self.conditions]
         if not parts:
@@ -118,33 +86,80 @@ class StageRule(_Frozen):
 class StageRules(_Frozen):
     """An ordered rule list; the first rule whose conditions hold gives the stage.
 
+    A list may speak of the churn horizon (``"value": "horizon/2"``) and so fits any log; `resolve` puts
+    numbers there. Only a resolved list can be applied.
+
     Attributes
     ----------
     version
         Counts changes; stored with results so that two mixes can be compared.
     rules
         Read top to bottom. The last one has no condition, so that every user has a stage.
+    order
+        Names in the order in which stages are shown; names it leaves out follow as they appear. Empty: the
+        standard order.
     """
 
     version: int = Field(1, ge=1)
-    rules: tuple[StageRule, ...] = Field(min_length=1)
+    rules: tuple[StageRule, ...] = Field(min_length=1, max_length=MAX_RULES)
+    order: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _total(self) -> StageRules:
         if self.rules[-1].conditions:
             raise ValueError("the last rule must have no condition, so that every user has a stage")
+        if any(not rule.conditions for rule in self.rules[:-1]):
+            raise ValueError("only the last rule may be without a condition: those after it would never be read")
         if len(self.stages) > MAX_STAGES:
             raise ValueError(f"at most {MAX_STAGES} stages")
         if NOT_YET_SEEN in self.stages:
             raise ValueError(f"“{NOT_YET_SEEN}” is the name for users without an event yet")
         return self
 
+    @classmethod
+    def checked(cls, rules: object) -> StageRules:
+        """Return rules from plain JSON values.
+
+        Raises
+        ------
+        InputError
+            When they are no rule list; the message names the place.
+        """
+        try:
+            return cls.model_validate(rules)
+        except ValidationError as error:
+            found = error.errors(include_url=False)
+            # Of a value that is neither a number nor a horizon, the second complaint names both.
+            first = next((line for line in found if line["type"] == "value_error"), found[0])
+            place = ".".join(str(part) for part in first["loc"] if "function" not in str(part)) or "rules"
+            reason = str(first["msg"]).removeprefix("Value error, ")
+            raise InputError(
+                N_("These are no stage rules. {place}: {reason}."), place=place, reason=reason, code="stage_rules"
+            ) from error
+
     @property
     def stages(self) -> tuple[str, ...]:
-        """Stage names by code: the eight standard ones that occur first, then own ones as they appear."""
-        names = list(dict.fromkeys(rule.name for rule in self.rules))
-        own = [name for name in names if name not in STAGES]
-        return STAGES + tuple(own)
+        """Stage names by code, in the order in which they are shown."""
+        names = tuple(dict.fromkeys(rule.name for rule in self.rules))
+        first = [name for name in dict.fromkeys(self.order or STAGES) if name in names]
+        return (*first, *(name for name in names if name not in first))
+
+    @property
+    def colors(self) -> dict[str, str]:
+        """Colours of the workspace's own stages by name."""
+        return {rule.name: rule.color for rule in reversed(self.rules) if rule.color and rule.name not in STAGES}
+
+    @property
+    def active_stages(self) -> tuple[str, ...]:
+        """Stages whose users count as active; of rules that share a name, the first one says it."""
+        flags = {rule.name: rule.active for rule in reversed(self.rules)}
+        return tuple(name for name in self.stages if flags[name])
+
+    @property
+    def quiet_stages(self) -> tuple[str, ...]:
+        """Stages whose users do not count as active: at risk, lost."""
+        active = self.active_stages
+        return tuple(name for name in self.stages if name not in active)
 
     def code(self, stage: str) -> int:
         """Return the code of a stage.
@@ -158,12 +173,43 @@ class StageRules(_Frozen):
             raise NotFoundError.for_name("stage", stage, self.stages)
         return self.stages.index(stage)
 
+    def name_of(self, code: int) -> str:
+        """Return the name of a stage code; "not yet seen" for `UNSEEN`."""
+        return NOT_YET_SEEN if code == UNSEEN else self.stages[code]
+
+    def first_code(self) -> int:
+        """Return the stage of a user without any activity: *new* where there is such a stage, else not yet seen."""
+        return self.code("new") if "new" in self.stages else UNSEEN
+
+    def means_the_same_as(self, other: StageRules) -> bool:
+        """Return whether both lists give every user of every log the same stage."""
+        return self._meaning() == other._meaning()
+
+    def _meaning(self) -> list[tuple[str, tuple[Condition, ...]]]:
+        return [(rule.name, rule.conditions) for rule in self.rules]
+
+    def resolve(self, horizon_days: float) -> StageRules:
+        """Return the list with multiples of the churn horizon as numbers of days.
+
+        Raises
+        ------
+        InputError
+            When the horizon is not positive.
+        """
+        if not 0 < horizon_days <= 36_500:
+            raise InputError(N_("A churn horizon must be longer than 0 days, not {days}."), days=horizon_days)
+        rules = (
+            rule.model_copy(update={"conditions": tuple(c.resolve(horizon_days) for c in rule.conditions)})
+            for rule in self.rules
+        )
+        return self.model_copy(update={"rules": tuple(rules)})
+
     def sentences(self) -> list[Message]:
         """Return the definition of every stage, in the order the rules are read."""
         return [rule.sentence() for rule in self.rules]
 
     def compile(self) -> CompiledRules:
-        """Return the rules as arrays for the kernel."""
+        """Return the (resolved) rules as arrays for the kernel."""
         pairs = [(rule, condition) for rule in self.rules for condition in rule.conditions]
         ends = np.cumsum([0] + [len(rule.conditions) for rule in self.rules])
         return CompiledRules(
@@ -171,8 +217,8 @@ class StageRules(_Frozen):
             first_condition=ends.astype(np.int64),
             feature=np.array([FEATURES.index(c.feature) for _, c in pairs], np.int64),
             op=np.array([OPS.index(c.op) for _, c in pairs], np.int64),
-            value=np.array([c.value for _, c in pairs], np.float64),
-            window_us=np.array([_days_us(c.window_days) for _, c in pairs], np.int64),
+            value=np.array([c.threshold for _, c in pairs], np.float64),
+            window_us=np.array([math.floor(c.window * DAY_US) for _, c in pairs], np.int64),
         )
 
 
@@ -188,42 +234,41 @@ class CompiledRules:
     window_us: npt.NDArray[np.int64]
 
 
-def _days_us(days: float | None) -> int:
-    return 0 if days is None else math.floor(days * DAY_US)
+def condition(feature: Feature, op: Op, value: float | str, window_days: float | str | None = None) -> Condition:
+    """Return a condition; the shorthand rule lists are written with."""
+    return Condition(feature=feature, op=op, value=value, window_days=window_days)
+
+
+DEFAULT_RULES = StageRules(
+    rules=(
+        StageRule(name="churned", conditions=(condition("days_since_last", ">", "horizon"),), active=False),
+        StageRule(name="resurrected", conditions=(condition("days_since_return", "<=", 28, "horizon"),)),
+        StageRule(name="at risk", conditions=(condition("days_since_last", ">", "horizon/2"),), active=False),
+        StageRule(name="new", conditions=(condition("days_since_first", "<=", 28), condition("active_days", "<", 3))),
+        StageRule(name="activated", conditions=(condition("days_since_first", "<=", 28),)),
+        StageRule(name="loyal", conditions=(condition("active_days_window", ">=", 8, 56),)),
+        StageRule(name="converted", conditions=(condition("conversions_window", ">=", 1, 56),)),
+        StageRule(name="active"),
+    )
+)
 
 
 def default_rules(horizon_days: float) -> StageRules:
-    """Return the default rule list for a churn horizon.
+    """Return the default rule list for a churn horizon in days; raises as `StageRules.resolve`."""
+    return DEFAULT_RULES.resolve(horizon_days)
 
-    Parameters
-    ----------
-    horizon_days
-        Days of silence after which a user counts as churned; see `learn_churn_horizon`.
+
+def rules_in_force(config: WorkspaceConfig) -> StageRules:
+    """Return the workspace's rule list as it was written (not resolved): its own, or the default one.
 
     Raises
     ------
     InputError
-        When the horizon is not positive.
+        When the configuration holds something else.
     """
-    if not 0 < horizon_days <= 36_500:
-        raise InputError(N_("A churn horizon must be longer than 0 days, not {days}."), days=horizon_days)
-    rules = (
-        StageRule(name="churned", conditions=(_is("days_since_last", ">", horizon_days),)),
-        StageRule(name="resurrected", conditions=(_is("days_since_return", "<=", 28, horizon_days),)),
-        StageRule(name="at risk", conditions=(_is("days_since_last", ">", horizon_days / 2),)),
-        StageRule(name="new", conditions=(_is("days_since_first", "<=", 28), _is("active_days", "<", 3))),
-        StageRule(name="activated", conditions=(_is("days_since_first", "<=", 28),)),
-        StageRule(name="loyal", conditions=(_is("active_days_window", ">=", 8, 56),)),
-        StageRule(name="converted", conditions=(_is("conversions_window", ">=", 1, 56),)),
-        StageRule(name="active"),
-    )
-    return StageRules(version=1, rules=rules)
-
-
-def _is(feature: Feature, op: Op, value: float, window_days: float | None = None) -> Condition:
-    return Condition(feature=feature, op=op, value=value, window_days=window_days)
+    return DEFAULT_RULES if config.stage_rules is None else StageRules.checked(config.stage_rules)
 
 
 def workspace_rules(index: TimelineIndex, config: WorkspaceConfig, until_us: int | None = None) -> StageRules:
-    """Return the default rules with the horizon learnt from the workspace's log (up to `until_us`)."""
-    return default_rules(learn_churn_horizon(index, config, until_us=until_us).days)
+    """Return the rules in force, the churn horizon in them learnt from the log (up to `until_us`)."""
+    return rules_in_force(config).resolve(learn_churn_horizon(index, config, until_us=until_us).days)

@@ -41,9 +41,10 @@ class StageContext:
     day_starts: Times
 
 
-def stage_context(index: TimelineIndex, config: WorkspaceConfig) -> StageContext:
-    """Return the context of a workspace."""
-    days = make_periods(index.manifest.first_us, index.manifest.last_us + 1, "day", config.timezone)
+def stage_context(index: TimelineIndex, config: WorkspaceConfig, until_us: int = 0) -> StageContext:
+    """Return the context of a workspace; its calendar covers the log, and times up to `until_us`."""
+    end = max(index.manifest.last_us + 1, until_us)
+    days = make_periods(index.manifest.first_us, end, "day", config.timezone)
     return StageContext(index.active_mask(config), index.conversion_mask(config), days.starts_us)
 
 
@@ -67,6 +68,17 @@ def _kernel_rules(context: StageContext, rules: StageRules) -> _KernelRules:
     )  # fmt: skip
 
 
+def kernel_arguments(index: TimelineIndex, config: WorkspaceConfig, rules: StageRules, at_us: Times) -> _KernelRules:
+    """Return what every stage kernel is told beside a user's columns and the times."""
+    context = stage_context(index, config, int(at_us.max(initial=0)))
+    return _kernel_rules(context, rules)
+
+
+def columns_of(part: Partition) -> tuple[npt.NDArray[Any], ...]:
+    """Return the columns of a partition that stage kernels read, in their order."""
+    return part.offsets, part.time, part.event, part.value, part.session
+
+
 def assign_stages(
     index: TimelineIndex, rules: StageRules, at_us: Times | Sequence[int], config: WorkspaceConfig
 ) -> StageCodes:
@@ -85,10 +97,10 @@ def assign_stages(
     at = np.asarray(at_us, np.int64)
     order = np.argsort(at, kind="stable")
     ascending = np.ascontiguousarray(at[order])
-    arguments = _kernel_rules(stage_context(index, config), rules)
+    arguments = kernel_arguments(index, config, rules, ascending)
 
     def kernel(part: Partition) -> StageCodes:
-        on_grid: StageCodes = stage_kernels.stages_on_grid(part.offsets, part.time, part.event, ascending, *arguments)
+        on_grid: StageCodes = stage_kernels.stages_on_grid(*columns_of(part), ascending, *arguments)
         return on_grid
 
     codes = map_merge(index, kernel, join)
@@ -123,14 +135,12 @@ def stages_at_times(
     order = np.lexsort((at_us, users))
     at = np.ascontiguousarray(at_us[order], np.int64)
     starts = np.searchsorted(users[order], np.arange(index.n_users + 1))
-    arguments = _kernel_rules(stage_context(index, config), rules)
+    arguments = kernel_arguments(index, config, rules, at)
 
     def kernel(part: Partition) -> StageCodes:
         own = starts[part.first_user : part.first_user + part.n_users + 1]
         times = at[own[0] : own[-1]]
-        found: StageCodes = stage_kernels.stages_at_own_times(
-            part.offsets, part.time, part.event, own - own[0], times, *arguments
-        )
+        found: StageCodes = stage_kernels.stages_at_own_times(*columns_of(part), own - own[0], times, *arguments)
         return found
 
     codes = np.empty(len(order), np.uint8)
@@ -152,7 +162,8 @@ def stages_of_history(
     if np.any(np.diff(at) < 0):
         raise InputError(N_("Times must be in ascending order."))
     out = np.empty(len(at), np.uint8)
-    stage_kernels.stages_of_user(history.time, history.event, at, out, *_kernel_rules(context, rules))
+    columns = (history.time, history.event, history.value, history.session)
+    stage_kernels.stages_of_user(*columns, at, out, *_kernel_rules(context, rules))
     return out
 
 
@@ -164,7 +175,7 @@ class StageMixSpec(RangeSpec):
     interval
         Length of a period.
     rules
-        The rule list; None: the default rules with the horizon learnt from the log.
+        The rule list; None: the rules in force.
     """
 
     interval: Interval = "week"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -9,25 +10,29 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from numba import njit
 from pydantic import Field
 
 from ulm_core.errors import InputError, NotFoundError
-from ulm_core.lifecycle.filters import UserLabels
+from ulm_core.lifecycle.churn_times import first_active, observe
+from ulm_core.lifecycle.filters import NOT_KNOWN, UserLabels
+from ulm_core.lifecycle.hazard import HazardRate, hazard_rates
 from ulm_core.lifecycle.horizon import learn_churn_horizon
 from ulm_core.lifecycle.kaplan_meier import Curve, LogRank, fit_curve, log_rank
-from ulm_core.lifecycle.periods import DAY_US, make_periods
+from ulm_core.lifecycle.periods import make_periods
+from ulm_core.lifecycle.restricted_mean import Pair, compare_pairs, default_limit, restricted_mean
 from ulm_core.lifecycle.results import Result, Spec, Stopwatch, UserCodes, join, mask_or_all, number_or_none, select
-from ulm_core.lifecycle.rules import UNSEEN, StageRules, default_rules
+from ulm_core.lifecycle.rules import UNSEEN, StageRules, default_rules, workspace_rules
 from ulm_core.lifecycle.stages import stages_at
 from ulm_core.messages import N_, Message, message
-from ulm_core.timeline.index import Partition, TimelineIndex
+from ulm_core.timeline.index import TimelineIndex
 from ulm_core.timeline.runner import map_merge
 from ulm_core.workspace import WorkspaceConfig
 
 GroupBy = Literal["none", "stage", "cohort", "labels"]
+Which = Literal["all", "churned", "censored", "at risk"]
+Cell = tuple[str, Which, float] | tuple[str, Which, float, float]
 EVERYONE = N_("everyone")
-_NEVER = np.iinfo(np.int64).min
+HAZARD_WIDTH_DAYS = 28
 
 
 class SurvivalSpec(Spec):
@@ -48,7 +53,7 @@ class SurvivalSpec(Spec):
     labels
         Groups of one's own.
     rules
-        Stage rules for groups by stage; None: the default rules for the horizon.
+        Stage rules for groups by stage; None: the workspace's, or the default ones for a horizon given here.
     confidence
         Level of the intervals.
     """
@@ -73,7 +78,8 @@ class Survival(Result):
     curves
         One per group with users, in group order.
     test
-        Log-rank test between the groups, or None where there is nothing to compare.
+        Log-rank test between the groups, or None where there is nothing to compare. "(not known)" is left out:
+        whether an attribute is known tells how users were chosen, not how they are.
     groups
         Group names by code.
     group_of
@@ -107,6 +113,25 @@ class Survival(Result):
             columns[name] = np.concatenate([getattr(curve, name) for curve in self.curves] or [[]])
         return pa.table(columns)
 
+    @property
+    def compared(self) -> tuple[Curve, ...]:
+        """The curves that tests compare: all but that of users of whom the attribute is not known."""
+        return tuple(curve for curve in self.curves if curve.group != NOT_KNOWN)
+
+    def hazards(self, width_days: float = HAZARD_WIDTH_DAYS) -> dict[str, tuple[HazardRate, ...]]:
+        """Return each group's hazard by interval of `width_days`."""
+        return {curve.group: hazard_rates(*self._times(curve.group), width_days) for curve in self.curves}
+
+    def pairs(self, until_days: float, most: int = 8) -> tuple[Pair, ...]:
+        """Return every pair of the `most` largest compared groups, with Holm's correction over all pairs."""
+        largest = sorted(self.compared, key=lambda curve: -curve.n_users)[:most]
+        chosen = [curve for curve in self.compared if curve in largest]
+        return compare_pairs(chosen, [self._times(curve.group) for curve in chosen], until_days)
+
+    def _times(self, group: str) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+        own = self.group_of == self.groups.index(group)
+        return self.days[own], self.has_churned[own]
+
     def at_risk_table(self, days: Sequence[float]) -> pa.Table:
         """Return users at risk, one row per group and one column per chosen day."""
         columns: dict[str, Any] = {"group": pa.array([curve.group for curve in self.curves], pa.string())}
@@ -114,20 +139,21 @@ class Survival(Result):
             columns[f"{day:g}"] = [int(curve.at_risk_at(day)) for curve in self.curves]
         return pa.table(columns)
 
-    def users(self, cell: tuple[str, Literal["all", "churned", "censored", "at risk"], float]) -> UserCodes:
-        """Return users of ``(group, which, day)``.
+    def users(self, cell: Cell) -> UserCodes:
+        """Return users of ``(group, which, day)``, or of ``(group, "churned", day, after)``.
 
-        all: the group; churned: up to and including that day; censored: their log ended before that day,
-        without churn; at risk: neither churned nor censored before that day.
+        all: the group; churned: up to and including that day (and after another); censored: their log ended
+        before that day, without churn; at risk: neither churned nor censored before that day.
         """
-        group, which, day = cell
+        group, which, day = cell[:3]
+        after = cell[3] if len(cell) == 4 else -math.inf
         if group not in self.groups:
             raise NotFoundError.for_name("group", group, self.groups)
         own = self.group_of == self.groups.index(group)
         with np.errstate(invalid="ignore"):
             sides = {
                 "all": own,
-                "churned": own & self.has_churned & (self.days <= day),
+                "churned": own & self.has_churned & (self.days <= day) & (self.days > after),
                 "censored": own & ~self.has_churned & (self.days < day),
                 "at risk": own & (self.days >= day),
             }
@@ -143,12 +169,29 @@ class Survival(Result):
             days=self.horizon_days,
         )
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the curves, medians (null = not reached) and the log-rank test."""
+    def to_json(self, until_days: float | None = None) -> dict[str, Any]:
+        """Return the curves, medians (null = not reached), hazards, restricted means and tests.
+
+        Parameters
+        ----------
+        until_days
+            Restriction of the means; None: until at least half of the groups are followed.
+        """
+        until = default_limit(self.curves) if until_days is None else until_days
+        hazards = self.hazards()
+        means = {curve.group: restricted_mean(curve, until) for curve in self.curves}
         return {
             "horizon_days": self.horizon_days,
-            "groups": [_curve_json(curve) for curve in self.curves],
+            "groups": [
+                _curve_json(curve)
+                | {
+                    "hazard": [vars(rate) for rate in hazards[curve.group]],
+                    "restricted_mean": vars(means[curve.group]),
+                }
+                for curve in self.curves
+            ],
             "log_rank": None if self.test is None else vars(self.test),
+            "pairs": [vars(pair) for pair in self.pairs(until)],
             **self.stamp(),
         }
 
@@ -165,54 +208,10 @@ def _curve_json(curve: Curve) -> dict[str, Any]:
         "lower": curve.lower.tolist(),
         "upper": curve.upper.tolist(),
         "at_risk": curve.at_risk.tolist(),
+        "cumulative_hazard": curve.cumulative_hazard.tolist(),
+        "cumulative_hazard_lower": curve.hazard_lower.tolist(),
+        "cumulative_hazard_upper": curve.hazard_upper.tolist(),
     }
-
-
-@njit(cache=True, nogil=True)
-def _last_before_churn(
-    time: Any, event: Any, active: Any, origin_us: int, horizon_us: int, end_us: int
-) -> tuple[Any, Any]:
-    """Return one user's origin and the last active event before the first silence longer than the horizon.
-
-    The origin is `_NEVER` for users at no risk: without an active event by `end_us`, or, where one origin
-    is given for all (`origin_us` not `_NEVER`), not yet seen or already churned at it.
-    """
-    origin, last = np.int64(_NEVER), np.int64(_NEVER)
-    for i in range(len(time)):
-        t = time[i]
-        if not active[event[i]] or t > end_us:
-            continue
-        if last == _NEVER:
-            if origin_us != _NEVER and t >= origin_us:
-                break
-            origin = t
-        elif t - last > horizon_us and t >= origin_us:
-            break  # that silence was churn; coming back does not undo it
-        last = t
-    if origin_us == _NEVER or last == _NEVER:
-        return origin, last
-    return (origin_us if origin_us - last <= horizon_us else np.int64(_NEVER)), last
-
-
-@njit(cache=True, nogil=True)
-def churn_times(
-    offsets: Any, time: Any, event: Any, active: Any, origin_us: int, horizon_us: int, end_us: int
-) -> tuple[Any, Any, Any]:
-    """Return, per user, origin and end of observation (us) and whether it ended in churn.
-
-    See `_last_before_churn` for the origin; `origin_us` is `_NEVER` for "each user's first active event".
-    """
-    n_users = len(offsets) - 1
-    origin = np.empty(n_users, np.int64)
-    until = np.full(n_users, end_us, np.int64)
-    churned = np.zeros(n_users, np.bool_)
-    for user in range(n_users):
-        a, b = offsets[user], offsets[user + 1]
-        origin[user], last = _last_before_churn(time[a:b], event[a:b], active, origin_us, horizon_us, end_us)
-        if origin[user] != _NEVER and end_us - last > horizon_us:
-            until[user] = last + horizon_us
-            churned[user] = True
-    return origin, until, churned
 
 
 def compute_survival(index: TimelineIndex, config: WorkspaceConfig, spec: SurvivalSpec) -> Survival:
@@ -238,62 +237,39 @@ def compute_survival(index: TimelineIndex, config: WorkspaceConfig, spec: Surviv
         raise InputError(N_("Curves by attribute need the attribute."))
     watch = Stopwatch(index)
     horizon_days = spec.horizon_days or float(learn_churn_horizon(index, config).days)
-    origin, until, churned = _observe(index, config, spec, horizon_days)
-    names, codes = _groups(index, config, spec, origin, horizon_days)
-    codes = np.where(mask_or_all(spec.users, index.n_users) & (origin != _NEVER), codes, -1).astype(np.int32)
+    seen = observe(index, config, spec.origin_us, horizon_days)
+    names, codes = _groups(index, config, spec, horizon_days)
+    codes = np.where(mask_or_all(spec.users, index.n_users) & seen.is_at_risk, codes, -1).astype(np.int32)
     used = codes >= 0
-    days = np.full(index.n_users, np.nan)
-    days[used] = (until[used] - origin[used]) / DAY_US
     curves = tuple(
-        fit_curve(name, days[codes == code], churned[codes == code], spec.confidence)
+        fit_curve(name, seen.days[codes == code], seen.has_churned[codes == code], spec.confidence)
         for code, name in enumerate(names)
         if (codes == code).any()
     )
+    is_compared = used & ~np.isin(codes, [code for code, name in enumerate(names) if name == NOT_KNOWN])
     return Survival(
         horizon_days=horizon_days,
         curves=curves,
-        test=log_rank(days[used], codes[used], churned[used]),
+        test=log_rank(seen.days[is_compared], codes[is_compared], seen.has_churned[is_compared]),
         groups=names,
         group_of=codes,
-        days=days,
-        has_churned=churned & used,
+        days=np.where(used, seen.days, np.nan),
+        has_churned=seen.has_churned & used,
         **watch.fields(),
     )
-
-
-def _observe(
-    index: TimelineIndex, config: WorkspaceConfig, spec: SurvivalSpec, horizon_days: float
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-    active = index.active_mask(config)
-    common = _NEVER if spec.origin_us is None else spec.origin_us
-    horizon_us, end_us = round(horizon_days * DAY_US), index.manifest.last_us
-    if common > end_us:
-        raise InputError(N_("The date at which curves start lies after the last event."))
-
-    def kernel(part: Partition) -> tuple[Any, Any, Any]:
-        partial: tuple[Any, Any, Any] = churn_times(
-            part.offsets, part.time, part.event, active, common, horizon_us, end_us
-        )
-        return partial
-
-    def merge(partials: Sequence[tuple[Any, Any, Any]]) -> tuple[Any, Any, Any]:
-        origin, until, churned = zip(*partials, strict=True)
-        return join(origin), join(until), join(churned)
-
-    return map_merge(index, kernel, merge)
 
 
 def _groups(
     index: TimelineIndex,
     config: WorkspaceConfig,
     spec: SurvivalSpec,
-    origin: npt.NDArray[np.int64],
     horizon_days: float,
 ) -> tuple[tuple[str, ...], npt.NDArray[Any]]:
     if spec.by == "labels" and spec.labels is not None:
         return spec.labels.names, spec.labels.codes
     if spec.by == "stage" and spec.origin_us is not None:
-        rules = spec.rules or default_rules(horizon_days)
+        asked = default_rules(horizon_days) if spec.horizon_days else workspace_rules(index, config)
+        rules = spec.rules or asked
         codes = stages_at(index, config, spec.origin_us, rules)
         return rules.stages, np.where(codes == UNSEEN, -1, codes.astype(np.int64))
     if spec.by == "cohort":
@@ -311,15 +287,3 @@ def _cohorts(
     ends = index.manifest.first_us, index.manifest.last_us + 1
     periods = make_periods(*ends, spec.cohort_interval, config.timezone, config.week_start)
     return tuple(periods.iso_labels()), np.searchsorted(periods.starts_us, first, side="right") - 1
-
-
-@njit(cache=True, nogil=True)
-def first_active(offsets: Any, time: Any, event: Any, active: Any) -> Any:
-    """Return int64[n_users]: time of each user's first active event, the smallest integer without any."""
-    first = np.full(len(offsets) - 1, _NEVER, np.int64)
-    for user in range(len(offsets) - 1):
-        for i in range(offsets[user], offsets[user + 1]):
-            if active[event[i]]:
-                first[user] = time[i]
-                break
-    return first

@@ -13,14 +13,17 @@ import numpy as np
 
 from ulm_core.lifecycle.activity import ActivitySpec, compute_activity
 from ulm_core.lifecycle.at_risk import AtRiskSpec, compute_at_risk
+from ulm_core.lifecycle.behaviour import BEHAVIOURS, behaviour_at
 from ulm_core.lifecycle.cohorts.evaluate import Log, cohort_mask
 from ulm_core.lifecycle.cohorts.model import Behaviour, Clause
+from ulm_core.lifecycle.dwell import DwellSpec, compute_dwell
 from ulm_core.lifecycle.funnel import FunnelSpec, compute_funnel
 from ulm_core.lifecycle.overview import OverviewSpec, compute_overview
 from ulm_core.lifecycle.retention import RetentionSpec, compute_retention
 from ulm_core.lifecycle.rules import workspace_rules
 from ulm_core.lifecycle.stages import StageMixSpec, compute_stage_mix, stage_context, stages_of_history
 from ulm_core.lifecycle.survival import SurvivalSpec, compute_survival
+from ulm_core.lifecycle.value.histories import calendar_days, read_purchases
 from ulm_core.timeline.index import TimelineIndex
 from ulm_core.workspace import WorkspaceConfig
 
@@ -37,12 +40,17 @@ def warm_kernels(index: TimelineIndex, config: WorkspaceConfig) -> float:
     rules = workspace_rules(index, config)
     compute_overview(index, config, OverviewSpec(rules=rules))
     compute_stage_mix(index, config, StageMixSpec(rules=rules, interval="month"))
+    compute_dwell(index, config, DwellSpec(rules=rules, interval="week"))
     compute_at_risk(index, config, AtRiskSpec(rules=rules))
     compute_activity(index, config, ActivitySpec(interval="month"))
     compute_retention(index, config, RetentionSpec(interval="month"))
     for order in ("ordered", "any"):
         compute_funnel(index, config, FunnelSpec.checked(steps=("*", "*"), order=order))
     compute_survival(index, config, SurvivalSpec(by="cohort", cohort_interval="quarter"))
+    end_us = index.manifest.last_us + 1
+    behaviour_at(index, config, end_us, 28, list(BEHAVIOURS))
+    days = calendar_days(index, config)
+    read_purchases(index, config, days, len(days), np.ones(index.n_users, np.bool_))
     cohort_mask(Log(index, config), Behaviour(clauses=(Clause(),)), index.manifest.last_us)
     # An edited history is writable, unlike the mapped columns: to numba another type, compiled apart.
     history = index.history(0)

@@ -6,7 +6,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ulm_core.model.names import RecommendationLoss
+from ulm_core.model.inputs import Pairs
+
+#: Logit of what cannot happen: its probability is 0 in float32, and its gradient too.
+NEVER = -1e4
 
 
 def bernoulli_loss(logits: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
@@ -32,15 +35,38 @@ def softmax_loss(logits: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
 
     Users without a target do not count. Parameters as in `bernoulli_loss`.
     """
-    counts = torch.bincount(rows, minlength=len(logits)).to(logits.dtype)
-    chosen = torch.log_softmax(logits, dim=1)[rows, columns] / counts[rows]
-    return -chosen.sum() / (counts > 0).sum().clamp(min=1)
+    chosen = torch.log_softmax(logits, dim=1)[rows, columns]
+    return -(chosen * softmax_weights(rows, len(logits))).sum()
 
 
-def recommendation_loss(kind: RecommendationLoss, logits: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Return the loss called `kind`."""
-    loss = bernoulli_loss if kind == "bernoulli" else softmax_loss
-    return loss(logits.float(), rows, columns)
+def softmax_weights(rows: Tensor, n: int) -> Tensor:
+    """Return the weight of each target, float[n_targets]: every user with a target counts the same, 1 in all."""
+    counts = torch.bincount(rows, minlength=n)
+    weights: Tensor = 1 / (counts[rows] * (counts > 0).sum().clamp(min=1))
+    return weights
+
+
+def only_new(logits: Tensor, seen: Pairs, rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Leave what users had before out of the question: it is never ranked, so it must not be learnt from.
+
+    Parameters
+    ----------
+    logits
+        float[n, n_items].
+    seen
+        The pairs of users and items they had.
+    rows, columns
+        int64[n_targets].
+
+    Returns
+    -------
+    logits, rows, columns
+        Seen items at a logit no softmax notices, and the targets that are new to their user.
+    """
+    had = torch.zeros(logits.shape, dtype=torch.bool, device=logits.device)
+    had[seen.rows, seen.codes] = True
+    new = ~had[rows, columns]
+    return logits.masked_fill(had, NEVER), rows[new], columns[new]
 
 
 def churn_loss(logits: Tensor, labels: Tensor, known: Tensor) -> Tensor:

@@ -56,6 +56,34 @@ class Output(NamedTuple):
     churn: Tensor
 
 
+class Reading(NamedTuple):
+    """What the network knows of n histories before any item is asked for.
+
+    Attributes
+    ----------
+    x, statistics
+        The inputs.
+    vectors
+        float[n_items, width].
+    user
+        float[n, width], what is compared with item vectors.
+    habits
+        float[n, n_categories].
+    again
+        float[n_pairs], one number for each item a user had; None where items do not come back.
+    churn
+        float[n], logit of churning.
+    """
+
+    x: Inputs
+    statistics: Tensor
+    vectors: Tensor
+    user: Tensor
+    habits: Tensor
+    again: Tensor | None
+    churn: Tensor
+
+
 class Standardise(nn.Module):
     """Subtract a stored mean, divide by a stored deviation: the same for a row in any batch."""
 
@@ -175,7 +203,7 @@ class Network(nn.Module):
         nn.init.zeros_(self.churn_linear.weight)
 
     def forward(self, x: Inputs, statistics: Tensor, text: Tensor | None = None) -> Output:
-        """Return the logits.
+        """Return the logits of every item and of churning.
 
         Parameters
         ----------
@@ -186,14 +214,37 @@ class Network(nn.Module):
         text
             Text features with gradient, instead of the frozen ones.
         """
+        reading = self.read(x, statistics, text)
+        return Output(self.score(reading), reading.churn)
+
+    def read(self, x: Inputs, statistics: Tensor, text: Tensor | None = None) -> Reading:
+        """Return what is known of each history before any item is asked for; parameters as in `forward`."""
         vectors = self.vectors(text)
         sequence = self._sequence(x, vectors)
         pairs = self.pair_norm(x.items.features)
-        known = self.statistic_norm(statistics)
+        user = sequence + self.memory_map(self._memory(x, pairs, vectors))
+        return Reading(
+            x, statistics, vectors, user, self._habits(x), self._again(x, pairs, statistics), self._churn(x, sequence)
+        )
+
+    def score(self, reading: Reading, columns: Tensor | None = None) -> Tensor:
+        """Return the logits of some items, float[n, n_columns]; by default of all.
+
+        Parameters
+        ----------
+        reading
+            From `read`.
+        columns
+            int64[n_columns], ascending catalogue positions, each once.
+        """
+        statistics, vectors, category = reading.statistics, reading.vectors, self.category
+        if columns is not None:
+            statistics, vectors, category = statistics[:, columns], vectors[columns], category[columns]
         # What holds whether the user had the item or not: its popularity, and habits in its category.
-        base = self.base(known).squeeze(-1)[x.time] + self._affinity(x)
-        explore = base + self._explore(x, pairs, sequence, vectors)
-        return Output(self._join(x, pairs, known, base, explore), self._churn(x, sequence))
+        popular = self.base(self.statistic_norm(statistics)).squeeze(-1)[reading.x.time]
+        base = popular + reading.habits[:, category]
+        explore = base + self.temperature * (reading.user @ vectors.T)
+        return self._join(reading, base, explore, columns)
 
     def churn_logits(self, x: Inputs) -> Tensor:
         """Return the churn logits alone, float[n], without scoring any item."""
@@ -208,12 +259,6 @@ class Network(nn.Module):
         modulated: Tensor = out * (1 + scale) + shift
         return modulated
 
-    def _explore(self, x: Inputs, pairs: Tensor, sequence: Tensor, vectors: Tensor) -> Tensor:
-        """Return what the user vector adds for items new to the user."""
-        user = sequence + self.memory_map(self._memory(x, pairs, vectors))
-        out: Tensor = self.temperature * (user @ vectors.T)
-        return out
-
     def _memory(self, x: Inputs, pairs: Tensor, vectors: Tensor) -> Tensor:
         """Weighted mean of the vectors of everything the user bought; a small net gives the weights."""
         rows, n = x.items.rows, len(x.stage)
@@ -222,23 +267,33 @@ class Network(nn.Module):
         mass = total.new_zeros(n, 1).index_add(0, rows, weight.float())
         return total / mass.clamp(min=1e-6)
 
-    def _affinity(self, x: Inputs) -> Tensor:
-        """float[n, n_items]: what the user's habits in an item's category add."""
+    def _habits(self, x: Inputs) -> Tensor:
+        """float[n, n_categories]: what the user's habits in a category add to its items."""
         pairs: Pairs = x.categories
         value = self.affinity(self.pair_norm(pairs.features), x.stage[pairs.rows]).squeeze(-1).float()
         grid = value.new_zeros(len(x.stage) * self.spec.n_categories)
-        grid = grid.index_add(0, pairs.rows * self.spec.n_categories + pairs.codes, value)
-        out: Tensor = grid.view(len(x.stage), -1)[:, self.category]
-        return out
+        habits: Tensor = grid.index_add(0, pairs.rows * self.spec.n_categories + pairs.codes, value)
+        return habits.view(len(x.stage), -1)
 
-    def _join(self, x: Inputs, pairs: Tensor, known: Tensor, base: Tensor, explore: Tensor) -> Tensor:
-        """Replace the exploring logits by the repeating ones where the user had the item."""
+    def _again(self, x: Inputs, pairs: Tensor, statistics: Tensor) -> Tensor | None:
+        """float[n_pairs]: what counting says of each item the user had; None where items do not come back."""
         if not self.spec.use_repeats or not len(x.items.rows):
-            return explore
+            return None
         rows, codes = x.items.rows, x.items.codes
-        features = torch.cat([pairs, known[x.time[rows], codes]], dim=1)
-        value = self.repeat(features, x.stage[rows]).squeeze(-1) + base[rows, codes]
-        joined: Tensor = explore.index_put((rows, codes), value.to(explore.dtype))
+        features = torch.cat([pairs, self.statistic_norm(statistics[x.time[rows], codes])], dim=1)
+        value: Tensor = self.repeat(features, x.stage[rows])
+        return value.squeeze(-1)
+
+    def _join(self, reading: Reading, base: Tensor, explore: Tensor, columns: Tensor | None) -> Tensor:
+        """Replace the exploring logits by the repeating ones where the user had the item."""
+        value, rows, codes = reading.again, reading.x.items.rows, reading.x.items.codes
+        if value is None:
+            return explore
+        if columns is not None:
+            place = torch.searchsorted(columns, codes).clamp(max=len(columns) - 1)
+            inside = columns[place] == codes
+            value, rows, codes = value[inside], rows[inside], place[inside]
+        joined: Tensor = explore.index_put((rows, codes), (value + base[rows, codes]).to(explore.dtype))
         return joined
 
     def _churn(self, x: Inputs, sequence: Tensor) -> Tensor:

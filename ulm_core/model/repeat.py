@@ -14,8 +14,11 @@ import numba
 import numpy as np
 
 from ulm_core.model.histories import DAY_US, F32, F64, I16, I32, I64, Histories, Mask, starts_session
+from ulm_core.moments import HOUR_US
 
-#: Columns of `RepeatPairs.features`. Counts and days are log(1 + x); half-lives as named.
+#: Columns of `RepeatPairs.features`. Counts and days are log(1 + x); half-lives as named. ``hour_match`` and
+#: ``weekday_match`` count purchases at the hour (UTC, a bell of two hours) and on the weekday of the reference
+#: time, half-life 120 days; lines are purchases in a session.
 REPEAT_FEATURES: tuple[str, ...] = (
     "sessions_with",
     "user_sessions",
@@ -39,11 +42,21 @@ REPEAT_FEATURES: tuple[str, ...] = (
     "user_recency",
     "user_sessions_28d",
     "user_tenure",
+    "hour_match",
+    "weekday_match",
+    "basket_lines",
+    "user_basket_lines",
+    "hour_sin",
+    "hour_cos",
 )
 N_REPEAT = len(REPEAT_FEATURES)
 _RATES = np.log(2.0) / np.array([15.0, 30.0, 90.0])
 # Columns of the running state of one code.
-_COUNT, _FIRST, _LAST, _BEFORE, _FIRST_S, _LAST_S, _DECAY, _STATE = 0, 1, 2, 3, 4, 5, 6, 11
+_COUNT, _FIRST, _LAST, _BEFORE, _FIRST_S, _LAST_S, _DECAY = 0, 1, 2, 3, 4, 5, 6
+_HOUR, _WEEKDAY, _LINES, _STATE = 11, 12, 13, 14
+_MATCH_RATE = np.log(2.0) / 120.0
+# What is known of the user at the reference time.
+_RECENCY, _SESSIONS_28D, _TENURE, _USER_LINES, _HOUR_NOW, _USER = 0, 1, 2, 3, 4, 5
 
 
 @dataclass(frozen=True)
@@ -110,10 +123,11 @@ def _count(starts: I64, ends: I64, event: I16, item: I32, counts_event: Mask, co
 @numba.njit(nogil=True, cache=True)
 def _open(state: F64, day: float, ordinal: int) -> None:
     """First purchase of a code."""
+    state[:] = 0.0
     state[_COUNT] = 1.0
     state[_FIRST] = state[_LAST] = state[_BEFORE] = day
     state[_FIRST_S] = state[_LAST_S] = ordinal
-    state[_DECAY:] = 1.0
+    state[_DECAY:_HOUR] = 1.0
 
 
 @numba.njit(nogil=True, cache=True)
@@ -130,8 +144,32 @@ def _again(state: F64, day: float, ordinal: int) -> None:
 
 
 @numba.njit(nogil=True, cache=True)
+def _match(state: F64, moment: int, at_us: int, lines: int) -> None:
+    """Add a purchase's likeness to the reference moment, and the size of its session."""
+    weight = np.exp(-_MATCH_RATE * (at_us - moment) / DAY_US)
+    hours = abs(at_us % DAY_US - moment % DAY_US) / HOUR_US
+    hours = min(hours, 24.0 - hours)
+    state[_HOUR] += weight * np.exp(-hours * hours / 8.0)
+    state[_WEEKDAY] += weight * ((at_us // DAY_US) % 7 == (moment // DAY_US) % 7)
+    state[_LINES] += lines
+
+
+@numba.njit(nogil=True, cache=True)
+def _lines_per_session(begin: int, end: int, time: I64, event: I16, item: I32, session: I32, counts: Mask) -> I64:
+    """Purchases in each session of one history; session k (from 1) has entry k."""
+    lines = np.zeros(end - begin + 1, np.int64)
+    ordinal, previous = 0, -1
+    for e in range(begin, end):
+        if item[e] >= 0 and counts[event[e]]:
+            ordinal += starts_session(time, session, e, previous)
+            previous = e
+            lines[ordinal] += 1
+    return lines[: ordinal + 1]
+
+
+@numba.njit(nogil=True, cache=True)
 def _write(f: F32, state: F64, now: float, n_sessions: int, user: F64) -> None:
-    """Features of one code at `now` (days); `user` holds recency, sessions in 28 d, tenure."""
+    """Features of one code at `now` (days)."""
     count = state[_COUNT]
     recency, steps = now - state[_LAST], n_sessions - state[_LAST_S]
     gaps = max(count - 1.0, 1.0)
@@ -155,9 +193,15 @@ def _write(f: F32, state: F64, now: float, n_sessions: int, user: F64) -> None:
     f[16] = 1.0 if steps == 0 else 0.0
     f[17] = 1.0 if steps == 1 else 0.0
     f[18] = np.log1p(recency / (state[_LAST] - state[_BEFORE] + 1.0))
-    f[19] = np.log1p(user[0])
-    f[20] = np.log1p(user[1])
-    f[21] = np.log1p(user[2])
+    f[19] = np.log1p(user[_RECENCY])
+    f[20] = np.log1p(user[_SESSIONS_28D])
+    f[21] = np.log1p(user[_TENURE])
+    f[22] = np.log1p(state[_HOUR])
+    f[23] = np.log1p(state[_WEEKDAY])
+    f[24] = np.log1p(state[_LINES] / count)
+    f[25] = np.log1p(user[_USER_LINES])
+    f[26] = np.sin(2 * np.pi * user[_HOUR_NOW] / 24)
+    f[27] = np.cos(2 * np.pi * user[_HOUR_NOW] / 24)
 
 
 @numba.njit(nogil=True, cache=True)
@@ -179,17 +223,18 @@ def _fill(
     """Walk each history once with a running state per code, then write the features."""
     slot = np.full(n_codes, -1, np.int64)
     state = np.zeros((out.shape[0], _STATE), np.float64)
-    user = np.zeros(3, np.float64)
+    user = np.zeros(_USER, np.float64)
     for row in range(starts.size):
         used, ordinal, previous, first = offsets[row], 0, -1, -1
-        user[1] = 0.0
+        user[_SESSIONS_28D] = 0.0
+        lines = _lines_per_session(starts[row], ends[row], time, event, item, session, counts_event)
         for e in range(starts[row], ends[row]):
             if item[e] < 0 or not counts_event[event[e]]:
                 continue
             first = e if first < 0 else first
             if starts_session(time, session, e, previous):
                 ordinal += 1
-                user[1] += 1.0 if at_us[row] - time[e] <= 28 * DAY_US else 0.0
+                user[_SESSIONS_28D] += 1.0 if at_us[row] - time[e] <= 28 * DAY_US else 0.0
             previous = e
             code = code_of_item[item[e]]
             if code < 0:
@@ -202,9 +247,14 @@ def _fill(
                 used += 1
             elif ordinal > state[slot[code], _LAST_S]:
                 _again(state[slot[code]], day, ordinal)
+            else:
+                continue
+            _match(state[slot[code]], time[e], at_us[row], lines[ordinal])
         if first >= 0:
-            user[0] = (at_us[row] - time[previous]) / DAY_US
-            user[2] = (at_us[row] - time[first]) / DAY_US
+            user[_RECENCY] = (at_us[row] - time[previous]) / DAY_US
+            user[_TENURE] = (at_us[row] - time[first]) / DAY_US
+            user[_USER_LINES] = lines[1:].mean()
+            user[_HOUR_NOW] = at_us[row] % DAY_US / HOUR_US
         for k in range(offsets[row], used):
             slot[codes[k]] = -1
-            _write(out[k], state[k], user[2], ordinal, user)
+            _write(out[k], state[k], user[_TENURE], ordinal, user)

@@ -57,11 +57,18 @@ class Scorer:
     """
 
     def __init__(
-        self, network: Network, builder: InputBuilder, statistics: F32, calibration: Calibration | None = None
+        self,
+        network: Network,
+        builder: InputBuilder,
+        statistics: F32,
+        calibration: Calibration | None = None,
+        stages: tuple[str, ...] = (),
     ) -> None:
         self._network = network.eval()
         #: int32[n_catalogue], item code of each column of the scores.
         self.catalogue: I32 = builder.catalogue.items
+        #: Names by code of the stages it was trained with.
+        self.stages = stages
         self._builder = builder
         self._device = next(network.parameters()).device
         self._statistics = torch.from_numpy(statistics)[None].to(self._device)

@@ -55,6 +55,7 @@ class FrequencyScorer:
     ) -> None:
         self.catalogue: npt.NDArray[np.int32] = np.arange(index.manifest.n_items, dtype=np.int32)
         self.keeps_seen = has_repeats(index)
+        self.stages = rules.stages
         self._counts_event = index.active_mask(config)
         stages = stages_at(index, config, at_us, rules)
         self._popularity = self._stage_popularity(index, stages, at_us, len(rules.stages))

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ulm_core.errors import InputError
 from ulm_core.lifecycle.horizon import learn_churn_horizon
-from ulm_core.lifecycle.rules import UNSEEN, StageRules, default_rules
+from ulm_core.lifecycle.rules import UNSEEN, StageRules, rules_in_force
 from ulm_core.lifecycle.stages import StageContext, stage_context, stages_of_history
 from ulm_core.messages import N_, Message, message
 from ulm_core.model.scorer import Scores
@@ -23,6 +23,10 @@ from ulm_core.warehouse.snapshot import Snapshot
 from ulm_core.workspace import Workspace, WorkspaceConfig
 
 MAX_K = 1_000
+_OTHER_STAGES = N_(
+    "This model was trained under other stage rules. Stages are matched by name; one it does not know counts as "
+    "not yet seen. Train again to have the stages in force."
+)
 
 
 class Scorer(Protocol):
@@ -38,6 +42,11 @@ class Scorer(Protocol):
         """Whether items a user had before stay in their ranking."""
         ...
 
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Names by code of the stages it was made with."""
+        ...
+
     def score(self, histories: list[History], at_us: npt.NDArray[np.int64], stages: npt.NDArray[np.uint8]) -> Scores:
         """Return item scores float32[n, n_catalogue] and churn probabilities float32[n]."""
         ...
@@ -45,11 +54,15 @@ class Scorer(Protocol):
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """Where recommendations come from, in words a page can show."""
+    """Where recommendations come from, in words a page can show.
+
+    `note` says where the model was trained under other stage rules than those in force.
+    """
 
     name: Message
     is_baseline: bool
     run_id: str | None = None
+    note: Message | None = None
 
 
 @dataclass(frozen=True)
@@ -130,6 +143,7 @@ class Recommender:
         self.catalogue = catalogue
         self.context: StageContext = stage_context(index, config)
         self.as_of_us = index.manifest.last_us + 1
+        self._scorer_codes = matching_codes(rules.stages, scorer.stages)
 
     @staticmethod
     def open(workspace: Workspace) -> Recommender:
@@ -142,12 +156,12 @@ class Recommender:
         """
         promoted = RunStore(workspace).promoted()
         version = workspace.version_dir().name
-        return _open(workspace.root, version, promoted.run_id if promoted else None)
+        return _open(workspace.root, version, workspace.config.model_dump_json(), promoted.run_id if promoted else None)
 
     def stage_of(self, history: History, at_us: int) -> int:
-        """Return the stage code of a history at a moment; a history without activity is *new*."""
+        """Return the stage code of a history at a moment; without activity it is *new*, if there is such a stage."""
         code = int(stages_of_history(history, [at_us], self.rules, self.context)[0])
-        return self.rules.code("new") if code == UNSEEN else code
+        return self.rules.first_code() if code == UNSEEN else code
 
     def recommend(self, user: int, k: int = 10) -> UserRecommendations:
         """Return the `k` best items for a user as of the end of the log.
@@ -169,16 +183,16 @@ class Recommender:
             history=history,
             at_us=self.as_of_us,
             stage=stage,
-            stage_name=self.rules.stages[stage],
+            stage_name=self.rules.name_of(stage),
             churn_risk=float(scores.churn[0]),
             model=self.model,
             items=tuple(self._describe(int(place), scores.items[0], history) for place in best),
         )
 
     def score(self, histories: list[History], stages: list[int]) -> Scores:
-        """Score histories as of the end of the log."""
+        """Score histories as of the end of the log; `stages` are codes of the rules in force."""
         at_us = np.full(len(histories), self.as_of_us, np.int64)
-        return self.scorer.score(histories, at_us, np.array(stages, np.uint8))
+        return self.scorer.score(histories, at_us, self._scorer_codes[stages])
 
     def _rank(self, scores: npt.NDArray[np.float32], history: History, k: int) -> npt.NDArray[np.int64]:
         """Return places in the catalogue, best first; equal scores keep catalogue order."""
@@ -199,18 +213,32 @@ class Recommender:
         )
 
 
+def matching_codes(stages: tuple[str, ...], known: tuple[str, ...]) -> npt.NDArray[np.uint8]:
+    """Return uint8[256]: what a scorer that knows stages `known` calls each code of `stages`, matched by name.
+
+    A stage it was not trained with is *not yet seen* to it: it then scores by the events alone.
+    """
+    codes = np.full(256, UNSEEN, np.uint8)
+    for code, name in enumerate(stages):
+        if name in known:
+            codes[code] = known.index(name)
+    return codes
+
+
 @lru_cache(maxsize=4)
-def _open(root: object, version: str, run_id: str | None) -> Recommender:
+def _open(root: object, version: str, configuration: str, run_id: str | None) -> Recommender:
     workspace = Workspace(str(root))
     index = TimelineIndex.open(workspace)
-    config = workspace.config
+    config = WorkspaceConfig.model_validate_json(configuration)
     horizon = learn_churn_horizon(index, config).days
-    rules = default_rules(horizon)
+    in_force = rules_in_force(config)
+    rules = in_force.resolve(horizon)
     if run_id is None:
         scorer: Scorer = FrequencyScorer(index, config, rules, index.manifest.last_us + 1, horizon)
         model = ModelInfo(message(N_("stage-aware frequency baseline (no model is promoted yet)")), is_baseline=True)
     else:
         run = RunStore(workspace).get(run_id)
         scorer = load_scorer(workspace, run)
-        model = ModelInfo(message(N_("model {name}"), name=run.name), is_baseline=False, run_id=run_id)
+        note = message(_OTHER_STAGES) if run.has_other_stages(in_force) else None
+        model = ModelInfo(message(N_("model {name}"), name=run.name), is_baseline=False, run_id=run_id, note=note)
     return Recommender(index, config, rules, scorer, model, read_catalogue(index, Snapshot.open(workspace)))

@@ -27,7 +27,9 @@ def distinct_ids(column: str, rows: str = "events") -> str:
     return f"SELECT DISTINCT {column} AS id FROM {rows} WHERE {column} IS NOT NULL ORDER BY 1"
 
 
-def build_index(snapshot: Snapshot, directory: Path, version: str, partition_events: int) -> Manifest:
+def build_index(
+    snapshot: Snapshot, directory: Path, version: str, partition_events: int, rows: str = "events"
+) -> Manifest:
     """Build the index of a snapshot in `directory`, streaming.
 
     Parameters
@@ -40,19 +42,21 @@ def build_index(snapshot: Snapshot, directory: Path, version: str, partition_eve
         Name the index is published under.
     partition_events
         About how many events a partition holds; a partition never splits a user.
+    rows
+        Table, or SELECT in brackets, of the events.
     """
-    users, items, events = (_Coder.of(snapshot, column) for column in (*DICTIONARIES.values(), "event"))
+    users, items, events = (_Coder.of(snapshot, column, rows) for column in (*DICTIONARIES.values(), "event"))
     for name, coder in zip(DICTIONARIES, (users, items), strict=True):
         write_ids(directory / f"{name}.parquet", coder.ids, snapshot.keys)
-    order = "" if snapshot.is_in_order else f" ORDER BY {EVENT_ORDER}"
-    rows = snapshot.stream(
+    order = "" if rows == "events" and snapshot.is_in_order else f" ORDER BY {EVENT_ORDER}"
+    stream = snapshot.stream(
         f"""SELECT {users.hash} AS user, epoch_us(time)::BIGINT AS time, {events.hash} AS event, {items.hash} AS item,
             coalesce(value, 'nan'::DOUBLE) AS value, coalesce(quantity, 'nan'::DOUBLE) AS quantity, {SESSION} AS session
-        FROM events{order}"""
+        FROM {rows}{order}"""
     )
     return write_columns(
         ({**batch, **{"user": users(batch["user"]), "event": events(batch["event"]), "item": items(batch["item"])}}
-         for batch in map(_arrays, rows)),
+         for batch in map(_arrays, stream)),
         directory,
         version=version,
         sizes=(len(users.ids), len(items.ids)),
@@ -84,10 +88,10 @@ class _Coder:
     _slots: npt.NDArray[np.int32]
 
     @staticmethod
-    def of(snapshot: Snapshot, column: str) -> _Coder:
+    def of(snapshot: Snapshot, column: str, rows: str) -> _Coder:
         """Return the coder of a column of the log."""
         for salt in itertools.count():  # two ids with one hash are met once in a million logs
-            found = snapshot.query(f"SELECT id, hash(id, {salt}) AS hash FROM ({distinct_ids(column)}) ORDER BY id")
+            found = snapshot.query(f"SELECT id, hash(id, {salt}) AS hash FROM ({distinct_ids(column, rows)}) ORDER BY id")
             hashes = found["hash"].to_numpy()
             none = snapshot.query(f"SELECT hash(NULL::VARCHAR, {salt}) AS hash")["hash"].to_numpy()
             if len(np.unique(np.concatenate([hashes, none]))) == len(hashes) + 1:

@@ -138,7 +138,7 @@ class TimelineIndex:
         EmptyWorkspaceError
             When nothing was loaded yet.
         """
-        return _open(workspace.version_dir() / "timeline", workspace.file_keys())
+        return open_index(workspace.version_dir() / "timeline", workspace.file_keys())
 
     @property
     def n_users(self) -> int:
@@ -262,5 +262,6 @@ def _code(kind: str, name: str, codes: dict[str, int]) -> int:
 
 
 @lru_cache(maxsize=4)
-def _open(directory: Path, keys: Keys | None) -> TimelineIndex:
+def open_index(directory: Path, keys: Keys | None) -> TimelineIndex:
+    """Open an index folder; a process shares one object per folder."""
     return TimelineIndex(directory, keys)

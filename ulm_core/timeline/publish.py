@@ -23,6 +23,7 @@ from ulm_core.messages import N_, Message, message
 from ulm_core.settings import get_settings
 from ulm_core.timeline.append import ROWS, append_index, can_append_to
 from ulm_core.timeline.build import build_index
+from ulm_core.timeline.entities import drop_entities
 from ulm_core.warehouse.access import open_warehouse
 from ulm_core.warehouse.database import Database, disk_full_error
 from ulm_core.warehouse.head import Head, read_head
@@ -48,6 +49,7 @@ from ulm_core.warehouse.tables import TableReport
 from ulm_core.workspace import Workspace, WorkspaceConfig, write_atomically
 
 T = TypeVar("T")
+VERSION_CACHES = ("columns", "entities", "risk")  # folders of the cache that hold one folder a version
 
 
 def _quiet(_: Message) -> None:
@@ -127,9 +129,11 @@ def _drop_old_versions(workspace: Workspace, current: str) -> None:
     """Keep the published version and the one an undo goes back to; who mapped another keeps its pages."""
     record = read_record(workspace.versions_dir / current)
     kept = {current, record.previous if record else None}
-    for path in workspace.versions_dir.iterdir():
+    caches = [path for path in workspace.cache_dir.glob("*/*") if path.parent.name in VERSION_CACHES]
+    for path in [*workspace.versions_dir.iterdir(), *caches]:
         if path.name not in kept:
             shutil.rmtree(path, ignore_errors=True)
+    drop_entities(workspace, kept)
 
 
 def settle(workspace: Workspace, report: Report = _quiet) -> bool:

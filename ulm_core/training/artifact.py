@@ -32,7 +32,9 @@ from ulm_core.workspace import Workspace
 if TYPE_CHECKING:
     from ulm_core.training.runs import RunRecord
 
-FORMAT = 1
+FORMAT = 2  # 2: repeat features know the hour, the weekday and the size of the basket
+# Runs from before rules could be edited name no stages: these were theirs, by code.
+FIRST_STAGES = ("new", "activated", "active", "converted", "loyal", "at risk", "churned", "resurrected")
 
 
 class ModelCard(BaseModel):
@@ -48,6 +50,7 @@ class ModelCard(BaseModel):
     horizon_days: int
     churn_days: int
     calibration: tuple[float, float]
+    stages: tuple[str, ...] = FIRST_STAGES  # by code; none where the run did without
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +122,10 @@ def load_directory(directory: Path, index: TimelineIndex, statistics: str = "ser
     if not (directory / "model.json").exists():
         raise NotFoundError(N_("The run in {path} left no model."), path=directory.parent.name)
     card = ModelCard.model_validate_json((directory / "model.json").read_text(encoding="utf-8"))
+    if card.format != FORMAT:
+        raise UlmError(
+            N_("This model was trained by another version of ULM Studio. Train again."), code="other_version"
+        )
     constants = load_file(directory / "constants.safetensors")
     catalogue = _catalogue(directory, index, card)
     device = pick_device(get_settings().device)
@@ -133,9 +140,8 @@ def load_directory(directory: Path, index: TimelineIndex, statistics: str = "ser
         card.spec.length,
         card.spec.n_stages,
     )
-    return Scorer(
-        network.to(device), builder, constants[f"statistics.{statistics}"].numpy(), Calibration(*card.calibration)
-    )
+    numbers = constants[f"statistics.{statistics}"].numpy()
+    return Scorer(network.to(device), builder, numbers, Calibration(*card.calibration), card.stages)
 
 
 def _catalogue(directory: Path, index: TimelineIndex, card: ModelCard) -> Catalogue:

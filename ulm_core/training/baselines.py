@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from ulm_core.lifecycle.rules import default_rules
+from ulm_core.lifecycle.rules import rules_in_force
 from ulm_core.lifecycle.stages import assign_stages
 from ulm_core.model.catalogue import item_counts
 from ulm_core.model.histories import DAY_US, F32, F64, I64, Histories
@@ -17,6 +17,7 @@ from ulm_core.timeline.index import TimelineIndex
 from ulm_core.training.batches import churn_labels, make_examples
 from ulm_core.training.config import FineTuneConfig
 from ulm_core.training.judge import FOREVER, Judge, RankItems
+from ulm_core.training.neighbours import neighbour_scorers
 from ulm_core.training.ranking import RankingMetrics
 from ulm_core.training.split import Split, make_split
 from ulm_core.workspace import Workspace
@@ -41,6 +42,7 @@ def ranking_baselines(index: TimelineIndex, split: Split, judge: Judge) -> dict[
         FREQUENCY: _personal(index, split, judge, popular, half_life=False),
         FREQUENCY_90D: _personal(index, split, judge, popular, half_life=True),
     }
+    scorers |= neighbour_scorers(index, split, judge)
     return {name: judge.rank(score) for name, score in scorers.items()}
 
 
@@ -121,7 +123,7 @@ def measure_baselines(workspace: Workspace, config: FineTuneConfig) -> dict[str,
     """Return the test metrics of every baseline on a workspace, without any model."""
     index, how = TimelineIndex.open(workspace), workspace.config
     split = make_split(index, how, config)
-    rules = default_rules(split.churn_days)
+    rules = rules_in_force(how).resolve(split.churn_days)
 
     def stages_at(at_us: I64) -> npt.NDArray[np.uint8]:
         return assign_stages(index, rules, at_us, how)

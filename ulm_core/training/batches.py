@@ -40,6 +40,13 @@ class Targets:
         """int64[n_targets], the row of each target."""
         return np.repeat(np.arange(len(self.offsets) - 1), self.counts)
 
+    def take(self, rows: I64) -> Targets:
+        """Return the targets of some rows."""
+        counts = self.counts[rows]
+        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], counts)
+        return Targets(offsets, self.columns[np.repeat(self.offsets[rows], counts) + within])
+
 
 def target_items(
     index: TimelineIndex, users: I64, from_us: I64, until_us: I64, position: I32, purchase: Mask
@@ -168,6 +175,8 @@ class Examples:
         int64[n], position of the moment in the list of reference times.
     at_us
         int64[n], the moment.
+    until_us
+        int64[n], what is bought before this is what the example asks for.
     stages
         uint8[n], lifecycle stage then.
     """
@@ -175,6 +184,7 @@ class Examples:
     users: I64
     times: I64
     at_us: I64
+    until_us: I64
     stages: npt.NDArray[np.uint8]
 
     def __len__(self) -> int:
@@ -183,20 +193,26 @@ class Examples:
 
     def take(self, chosen: npt.NDArray[np.generic] | slice) -> Examples:
         """Return some of the examples."""
-        return Examples(self.users[chosen], self.times[chosen], self.at_us[chosen], self.stages[chosen])
+        return Examples(
+            self.users[chosen], self.times[chosen], self.at_us[chosen], self.until_us[chosen], self.stages[chosen]
+        )
 
 
-def make_examples(index: TimelineIndex, at_us: I64, stages: npt.NDArray[np.uint8], purchase: Mask) -> Examples:
+def make_examples(
+    index: TimelineIndex, at_us: I64, stages: npt.NDArray[np.uint8], purchase: Mask, length_us: int = 0
+) -> Examples:
     """Return every user with a purchase before a moment, at each moment of `at_us`.
 
     Parameters
     ----------
     stages
         uint8[n_users, n_times].
+    length_us
+        How long after the moment a purchase is a target.
     """
     first = _first_purchase(index.offsets, index.time, index.event, index.item, purchase)
     times, users = np.nonzero(first[None, :] < at_us[:, None])
-    return Examples(users, times, at_us[times], stages[users, times])
+    return Examples(users, times, at_us[times], at_us[times] + length_us, stages[users, times])
 
 
 @numba.njit(nogil=True, cache=True)

@@ -23,8 +23,11 @@ class FineTuneConfig(BaseModel):
     alpha: float = Field(1.0, ge=0, le=100, description="Weight of the churn loss.")
     beta: float = Field(1.0, ge=0, le=100, description="Weight of the recommendation loss.")
     recommendation_loss: RecommendationLoss = Field(
-        "bernoulli", description="bernoulli: probability of each purchase; softmax: which items, given that one buys."
+        "bernoulli",
+        description="bernoulli: probability of each purchase; softmax: which items, given that one buys; "
+        "sampled-softmax, gbce, bpr: against a sample of items, for very large catalogues.",
     )
+    negatives: int = Field(512, ge=1, le=100_000, description="Items drawn a step by the sampled losses.")
     optimizer: Literal["adamw", "adam", "sgd"] = Field("adamw", description="Optimiser.")
     learning_rate: float = Field(2e-3, gt=0, le=1, description="Peak learning rate of tower and item vectors.")
     head_rate_factor: float = Field(

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from ulm_core.errors import UlmError
+from ulm_core.lifecycle.rules import rules_in_force
 from ulm_core.model.histories import F32, I64
 from ulm_core.model.scorer import Calibration, Scorer
 from ulm_core.settings import get_settings
@@ -114,6 +115,7 @@ def _run(workspace: Workspace, index: TimelineIndex, record: RunRecord, progress
         "best_step": learned.best_step,
         "n_parameters": sum(p.numel() for p in ready.network.parameters()),
         "churn_days": ready.split.churn_days,
+        "stage_rules": rules_in_force(ready.workspace_config),
         "data_from": _moment(ready.split.first_us),
         "data_cut": _moment(ready.split.test_us),
         "data_until": _moment(index.manifest.last_us),
@@ -231,6 +233,7 @@ def judge(ready: Prepared, trained: Trained) -> dict[str, object]:
     split, index = ready.split, ready.index
     stages = ready.stages_at(np.array([split.test_us]))[:, 0]
     test = Judge.at(index, split, split.test_us, FOREVER, split.candidates, stages)
+    test = test.with_facts(index, split.roles.purchase, ready.builder.catalogue.category_of_item)
     calibration = Calibration(*trained.card.calibration)
     scorer = Scorer(trained.network, trained.builder, trained.statistics["test"], calibration)
     ours = rank_with(scorer, ready, test)
@@ -261,6 +264,7 @@ def _trained(ready: Prepared, calibration: Calibration) -> Trained:
         horizon_days=ready.config.horizon_days,
         churn_days=split.churn_days,
         calibration=(calibration.slope, calibration.offset),
+        stages=ready.rules.stages if ready.config.use_stages else (),
     )
     return Trained(
         network=ready.network,

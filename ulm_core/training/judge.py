@@ -9,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ulm_core.lifecycle.rules import StageRules
-from ulm_core.model.histories import F32, I32, I64, Histories
+from ulm_core.model.catalogue import item_counts
+from ulm_core.model.histories import F32, I32, I64, Histories, Mask
 from ulm_core.timeline.index import TimelineIndex
 from ulm_core.training.batches import ChurnLabels, Targets, churn_labels, make_examples, target_items
 from ulm_core.training.churn_metrics import Numbers, churn_summary
-from ulm_core.training.ranking import K, RankingMetrics, ranking_metrics, tie_priority, top_k
+from ulm_core.training.ranking import ItemFacts, K, RankingMetrics, ranking_metrics, tie_priority, top_k
 from ulm_core.training.split import Split
 
 FOREVER = np.iinfo(np.int64).max
@@ -43,6 +44,10 @@ class Judge:
         uint8[n_users] at the cut.
     keeps_seen
         Whether items a user had may be ranked.
+    own_us
+        int64[n_users] by user code, where everyone has a cut of their own; `at_us` is then the end of the log.
+    facts
+        What novelty and diversity of a list are computed from.
     """
 
     at_us: int
@@ -55,6 +60,8 @@ class Judge:
     churn: ChurnLabels
     stages: npt.NDArray[np.uint8]
     keeps_seen: bool
+    own_us: I64 | None = None
+    facts: ItemFacts | None = None
 
     @staticmethod
     def at(
@@ -76,11 +83,11 @@ class Judge:
         after = target_items(index, users, _full(at_us, users), _full(until_us, users), position, purchase)
         before = target_items(index, users, _full(-FOREVER, users), _full(at_us, users), position, purchase)
         if not split.keeps_seen:
-            after = _without(after, before, len(items))
+            after = without(after, before, len(items))
         judged = np.flatnonzero((after.counts > 0) & (before.counts > 0))
         churn = churn_labels(index, users, _full(at_us, users), split.churn_days, until_us, split.roles.active)
         return Judge(
-            at_us, position, len(items), users[judged], _rows(after, judged), _rows(before, judged),
+            at_us, position, len(items), users[judged], after.take(judged), before.take(judged),
             users, churn, stages, split.keeps_seen,
         )  # fmt: skip
 
@@ -89,9 +96,7 @@ class Judge:
         if len(self.users) <= users:
             return self
         chosen = np.sort(np.random.default_rng(seed).choice(len(self.users), users, replace=False))
-        return replace(
-            self, users=self.users[chosen], relevant=_rows(self.relevant, chosen), seen=_rows(self.seen, chosen)
-        )
+        return replace(self, users=self.users[chosen], relevant=self.relevant.take(chosen), seen=self.seen.take(chosen))
 
     def rank(self, score: RankItems, seed: int = 0) -> RankingMetrics:
         """Return the metrics of the rankings by `score`; ties are broken at random with a seed."""
@@ -102,10 +107,10 @@ class Judge:
             scores = score(self.users[rows])
             if not self.keeps_seen:
                 scores = scores.copy()
-                old = _rows(self.seen, rows)
+                old = self.seen.take(rows)
                 scores[old.rows, old.columns] = -np.inf
             lists[rows] = top_k(scores, priority, K)
-        return ranking_metrics(lists, self.relevant, self.seen, self.n_items)
+        return ranking_metrics(lists, self.relevant, self.seen, self.n_items, self.facts)
 
     def churn_metrics(self, scores: Numbers, probabilities: Numbers | None = None) -> dict[str, float]:
         """Return the churn metrics of scores per entry of `churn_users`."""
@@ -114,9 +119,26 @@ class Judge:
             self.churn.churned[known], scores[known], None if probabilities is None else probabilities[known]
         )
 
+    def with_facts(self, index: TimelineIndex, purchase: Mask, category: I32) -> Judge:
+        """Return the judge of novelty and diversity too.
+
+        Parameters
+        ----------
+        purchase
+            bool per event code.
+        category
+            int32[n_item_codes], category codes; negative where unknown.
+        """
+        counts = item_counts(index, self.position, self.n_items, purchase, [self.at_us], ())
+        buyers = max(int((np.diff(index.offsets) > 0).sum()), 1)
+        items = np.flatnonzero(self.position >= 0)
+        by_column = np.empty(self.n_items, np.int32)
+        by_column[self.position[items]] = category[items]
+        return replace(self, facts=ItemFacts(np.maximum(counts.buyers[0], 1) / buyers, by_column))
+
     def histories(self, index: TimelineIndex, users: I64) -> Histories:
         """Return the histories of `users` up to the cut."""
-        return Histories.from_index(index, users, self.at_us)
+        return Histories.from_index(index, users, self.at_us if self.own_us is None else self.own_us[users])
 
     def by_stage(self, metrics: RankingMetrics, rules: StageRules) -> dict[str, dict[str, float]]:
         """Return the metrics per lifecycle stage at the cut; stages without a judged user are left out."""
@@ -129,15 +151,8 @@ def _full(value: int, users: I64) -> I64:
     return np.full(len(users), value, np.int64)
 
 
-def _rows(targets: Targets, rows: I64) -> Targets:
-    counts = targets.counts[rows]
-    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], counts)
-    return Targets(offsets, targets.columns[np.repeat(targets.offsets[rows], counts) + within])
-
-
-def _without(targets: Targets, others: Targets, n_items: int) -> Targets:
-    """Remove from each row of `targets` what the same row of `others` holds."""
+def without(targets: Targets, others: Targets, n_items: int) -> Targets:
+    """Return `targets` less, row by row, what `others` holds."""
     key = targets.rows * n_items + targets.columns
     keep = ~np.isin(key, others.rows * n_items + others.columns)
     counts = np.bincount(targets.rows[keep], minlength=len(targets.counts))

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ulm_core.errors import UlmError
-from ulm_core.lifecycle.periods import DAY_US
 from ulm_core.messages import N_
+from ulm_core.model.catalogue import ITEM_STATISTICS
 from ulm_core.model.histories import F32, I64, Histories
 from ulm_core.model.inputs import InputBuilder
-from ulm_core.model.losses import churn_loss, recommendation_loss
+from ulm_core.model.losses import churn_loss
 from ulm_core.model.network import Network
+from ulm_core.model.objective import Objective
 from ulm_core.timeline.index import TimelineIndex
 from ulm_core.training.batches import Examples, churn_labels, shuffled, target_items
 from ulm_core.training.config import FineTuneConfig
@@ -26,6 +27,7 @@ from ulm_core.training.text_source import TextSource
 
 #: Parts of the network that carry item and sequence vectors; the rest are small nets over features.
 _TOWER_PARTS = ("vectors", "event", "numbers", "token_norm", "tower", "film", "memory_map")
+_POPULARITY = ITEM_STATISTICS.index("popularity_rate")
 
 State = dict[str, Tensor]
 
@@ -89,6 +91,7 @@ class Learner:
         self.network, self.builder, self.text, self.progress = network, builder, text, progress
         self.device = next(network.parameters()).device
         self.total_steps = total_steps
+        self.objective = _objective(network, split, config)
         self.done = 0
         self.was_stopped = False
         self.curve: list[dict[str, float]] = []
@@ -124,6 +127,7 @@ class Learner:
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate_factor(step, steps))
         rng = np.random.default_rng(self.config.seed + 1)
         statistics = torch.from_numpy(material.statistics).to(self.device)
+        self.objective = replace(self.objective, popularity=torch.expm1(statistics[-1, :, _POPULARITY]))
         best, best_step, best_objective, waited = _snapshot(self.network), 0, -math.inf, 0
         batches = self._epochs(material, rng)
         for step in range(1, steps + 1):
@@ -168,9 +172,8 @@ class Learner:
         """Take one optimiser step; return the losses."""
         config, roles = self.config, self.split.roles
         inputs = self.builder.build(self._histories(part), part.stages, part.times).to(self.device)
-        until = part.at_us + config.horizon_days * DAY_US
         bought = target_items(
-            self.index, part.users, part.at_us, until, self.builder.catalogue.position, roles.purchase
+            self.index, part.users, part.at_us, part.until_us, self.builder.catalogue.position, roles.purchase
         )
         labels = churn_labels(
             self.index, part.users, part.at_us, self.split.churn_days, material.boundary_us, roles.active
@@ -178,9 +181,9 @@ class Learner:
         rows, columns = self._tensor(bought.rows), self._tensor(bought.columns.astype(np.int64))
         self.network.train()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            out = self.network(inputs, statistics, self.text.for_step(inputs.item, columns))
-        recommend = recommendation_loss(config.recommendation_loss, out.items, rows, columns)
-        churn = churn_loss(out.churn, self._tensor(labels.churned), self._tensor(labels.known))
+            reading = self.network.read(inputs, statistics, self.text.for_step(inputs.item, columns))
+            recommend = self.objective(self.network, reading, rows, columns)
+        churn = churn_loss(reading.churn, self._tensor(labels.churned), self._tensor(labels.known))
         loss = config.alpha * churn + config.beta * recommend
         if not torch.isfinite(loss):
             raise UlmError(
@@ -198,6 +201,17 @@ class Learner:
 
     def _tensor(self, values: np.ndarray | I64) -> Tensor:
         return torch.from_numpy(values).to(self.device)
+
+
+def _objective(network: Network, split: Split, config: FineTuneConfig) -> Objective:
+    device = next(network.parameters()).device
+    return Objective(
+        loss=config.recommendation_loss,
+        keeps_seen=split.keeps_seen,
+        negatives=config.negatives,
+        popularity=torch.zeros(network.spec.n_items, device=device),
+        generator=torch.Generator(device).manual_seed(config.seed),
+    )
 
 
 def rate_factor(step: int, steps: int, warm_up: float = 0.1) -> float:

@@ -9,11 +9,11 @@ import numpy.typing as npt
 import torch
 
 from ulm_core.errors import UlmError
-from ulm_core.lifecycle.rules import StageRules, default_rules
+from ulm_core.lifecycle.rules import StageRules, rules_in_force
 from ulm_core.lifecycle.stages import assign_stages
 from ulm_core.messages import N_
 from ulm_core.model.catalogue import Catalogue, item_statistics, items_with_buyers
-from ulm_core.model.histories import F32, I64
+from ulm_core.model.histories import DAY_US, F32, I64
 from ulm_core.model.inputs import InputBuilder
 from ulm_core.model.network import ModelSpec, Network
 from ulm_core.model.tabular import tabular_features
@@ -88,7 +88,9 @@ class Prepared:
             When there is none.
         """
         times = reference_times(self.split.first_us, boundary_us, self.config)
-        examples = make_examples(self.index, times, self.stages_at(times), self.split.roles.purchase)
+        examples = make_examples(
+            self.index, times, self.stages_at(times), self.split.roles.purchase, self.config.horizon_days * DAY_US
+        )
         if not len(examples):
             raise UlmError(N_("No user has a purchase early enough to learn from."), code="too_few_events")
         return Material(examples, self.statistics_at(times), boundary_us)
@@ -103,15 +105,16 @@ def prepare(
     *,
     text_features: TextFeatures | None,
     device: torch.device,
+    split: Split | None = None,
 ) -> Prepared:
-    """Return everything before the first step.
+    """Return everything before the first step; `split` replaces the global temporal one.
 
     Raises
     ------
     UlmError
         When the log cannot be learnt from.
     """
-    split = make_split(index, workspace_config, config)
+    split = split or make_split(index, workspace_config, config)
     catalogue = _catalogue(index, split, texts, config)
     categories = [str(name) for name in texts.category[catalogue.items]]
     names, rows = distinct_texts([str(text) for text in texts.text[catalogue.items]])
@@ -119,7 +122,7 @@ def prepare(
     if config.text_mode != "none" and text_features is not None and any(names):
         progress.log(f"Item text: {len(catalogue)} items, {len(names)} distinct texts, encoder {text_features.encoder}")
         features, text_row = text_features.encode(names), rows
-    rules = default_rules(split.churn_days)
+    rules = rules_in_force(workspace_config).resolve(split.churn_days)
     roles = split.roles
     builder = InputBuilder(catalogue, roles.purchase, roles.active, config.length, len(rules.stages))
     network = _network(index, config, split, builder, features, text_row).to(device)

@@ -13,6 +13,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from ulm_core.errors import InputError, NotFoundError
+from ulm_core.lifecycle.rules import DEFAULT_RULES, StageRules
 from ulm_core.messages import N_, Message, message
 from ulm_core.timeline.stale import Stale, stale_mark
 from ulm_core.training.config import FineTuneConfig
@@ -62,6 +63,8 @@ class RunRecord(BaseModel):
         Published version; first purchase, test cut and last event.
     churn_days
         The churn horizon used.
+    stage_rules
+        The stage rules it was trained under, not resolved; None: the default ones, as before they could be edited.
     metrics, baselines
         Test metrics of the run and of each baseline, same users, items and cut.
     stages, baseline_stages
@@ -88,6 +91,7 @@ class RunRecord(BaseModel):
     data_cut: datetime | None = None
     data_until: datetime | None = None
     churn_days: int = 0
+    stage_rules: StageRules | None = None
     metrics: dict[str, float] = {}
     baselines: dict[str, dict[str, float]] = {}
     stages: dict[str, dict[str, float]] = {}
@@ -97,6 +101,10 @@ class RunRecord(BaseModel):
     best_step: int = 0
     seconds: dict[str, float] = {}
     n_parameters: int = 0
+
+    def has_other_stages(self, in_force: StageRules) -> bool:
+        """Return whether the run is conditioned on stages that meant something else than `in_force` does."""
+        return self.config.use_stages and not (self.stage_rules or DEFAULT_RULES).means_the_same_as(in_force)
 
     @property
     def verdict(self) -> Verdict:

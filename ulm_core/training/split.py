@@ -98,8 +98,7 @@ def make_split(index: TimelineIndex, workspace: WorkspaceConfig, config: FineTun
     validation_us = test_us - min(config.validation_days * DAY_US, (test_us - first) // 4)
     n_items = index.manifest.n_items
     every_item = np.arange(n_items, dtype=np.int32)
-    before = item_counts(index, every_item, n_items, roles.purchase, [validation_us, test_us], ())
-    repeats = 1 - before.buyers[0].sum() / max(before.total[0].sum(), 1)
+    before = item_counts(index, every_item, n_items, roles.purchase, [test_us], ())
     # Learnt from the whole log, as on every page: it says what is asked (which silence is churn), and
     # stage rules and labels must mean the same everywhere.
     churn_days = config.churn_horizon_days or learn_churn_horizon(index, workspace).days
@@ -108,10 +107,20 @@ def make_split(index: TimelineIndex, workspace: WorkspaceConfig, config: FineTun
         first_us=first,
         validation_us=validation_us,
         test_us=test_us,
-        candidates=np.flatnonzero(enough & (before.total[1] > 0)).astype(np.int32),
+        candidates=np.flatnonzero(enough & (before.total[0] > 0)).astype(np.int32),
         churn_days=churn_days,
-        keeps_seen=bool(repeats >= REPEATS_MATTER) if config.repeats == "auto" else config.repeats == "on",
+        keeps_seen=repeats_matter(index, roles, validation_us, config),
     )
+
+
+def repeats_matter(index: TimelineIndex, roles: Roles, before_us: int, config: FineTuneConfig) -> bool:
+    """Tell whether people of this log come back to items, as set or as purchases before a time show."""
+    if config.repeats != "auto":
+        return config.repeats == "on"
+    every_item = np.arange(index.manifest.n_items, dtype=np.int32)
+    counts = item_counts(index, every_item, len(every_item), roles.purchase, [before_us], ())
+    repeats = 1 - counts.buyers[0].sum() / max(counts.total[0].sum(), 1)
+    return bool(repeats >= REPEATS_MATTER)
 
 
 def _judged_items(index: TimelineIndex, purchase: Mask, minimum: int) -> tuple[int, int, Mask]:

@@ -10,7 +10,7 @@ from types import TracebackType
 import duckdb
 import pyarrow as pa
 
-from ulm_core.errors import BusyError, InputError, UlmError
+from ulm_core.errors import BusyError, CancelledError, InputError, UlmError
 from ulm_core.messages import N_
 from ulm_core.settings import get_settings
 
@@ -41,6 +41,8 @@ def disk_full_error() -> UlmError:
 
 def _translate(error: duckdb.Error) -> UlmError:
     text = str(error)
+    if isinstance(error, duckdb.InterruptException):
+        return CancelledError(N_("The load was stopped. Nothing was changed."))
     if _NO_SPACE.search(text):
         return disk_full_error()
     if _LOCKED.search(text):
@@ -130,6 +132,20 @@ class Database:
         """Return the first column of the first row, or None when there is no row."""
         table = self.query(sql, parameters)
         return table.column(0)[0].as_py() if table.num_rows else None
+
+    def follow_progress(self) -> None:
+        """From now on measure how far each statement is (`progress`), without printing it."""
+        self.execute("SET enable_progress_bar = true")
+        self.execute("SET enable_progress_bar_print = false")
+
+    def progress(self) -> float | None:
+        """Return how far the running statement is, 0..1, from any thread; None where DuckDB does not know."""
+        percent = float(self._connection.query_progress())
+        return min(percent / 100, 1.0) if percent >= 0 else None
+
+    def interrupt(self) -> None:
+        """End the running statement, from any thread; it raises CancelledError."""
+        self._connection.interrupt()
 
     def register(self, name: str, table: pa.Table) -> None:
         """Make an Arrow table readable as the view `name`."""

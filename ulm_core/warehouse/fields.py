@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 
 from ulm_core.errors import InputError, NotFoundError
-from ulm_core.events.columns import Columns
+from ulm_core.events.columns import ROLES, Columns
 from ulm_core.events.mapping import EVERYTHING_ELSE, ColumnMapping
 from ulm_core.messages import N_
 from ulm_core.warehouse.database import literal, quote
@@ -131,6 +131,19 @@ class Fields:
             f"WHEN strlen({text}) <= {longest} AND {listed}{text}) THEN NULL ELSE {text} END"
         )
 
+    def description(self) -> dict[str, str]:
+        """Return SQL for what a row says about its item: text, category, price, attributes (a map)."""
+        texts = [self.present(sql) for sql in map(self.raw, self.mapping.item_text) if sql is not None]
+        pairs = [(name, self.raw(name)) for name in self.mapping.item_attributes]
+        entries = [f"{{'k': {literal(name)}, 'v': {self.present(sql)}}}" for name, sql in pairs if sql is not None]
+        listed = f"map_from_entries(list_filter([{', '.join(entries)}], e -> e.v IS NOT NULL))"
+        return {
+            "item_text": f"nullif(concat_ws(', ', {', '.join(texts)}), '')" if texts else "NULL::VARCHAR",
+            "item_category": self.text(Columns.ITEM_CATEGORY),
+            "item_price": self.as_number(self.text(Columns.ITEM_PRICE)),
+            "item_attributes": listed if entries else "CAST(MAP {} AS MAP(VARCHAR, VARCHAR))",
+        }
+
     def number(self, role: str) -> str:
         """Return SQL for a role as a number, NULL where the text is none."""
         return self.as_number(f"raw_{role}")
@@ -227,32 +240,36 @@ class Fields:
         if not wanted:
             return "NULL::VARCHAR"
         if len(wanted) == 1 and wanted[0] != EVERYTHING_ELSE:
-            raw = self.raw(wanted[0])
-            kind = self.relation.columns.get(wanted[0], "VARCHAR")
-            if raw is None:
-                return "NULL::VARCHAR"
-            if kind.startswith(("STRUCT", "MAP")):
-                return f"CAST(to_json({raw}) AS VARCHAR)"
-            # One column that holds JSON already is kept as it is.
-            named = f"CAST(json_object({literal(wanted[0])}, {self.present(raw)}) AS VARCHAR)"
-            text = self.present(raw)
-            return f"CASE WHEN {text} IS NULL THEN NULL WHEN {text} LIKE '{{%' THEN {text} ELSE {named} END"
-        pairs = [f"{literal(name)}, {self.present(sql)}" for name, sql in self._wanted(wanted)]
-        return f"nullif(CAST(json_merge_patch('{{}}', json_object({', '.join(pairs)})) AS VARCHAR), '{{}}')"
+            return self._nested(wanted[0])
+        has_nested = wanted[0] != EVERYTHING_ELSE and EVERYTHING_ELSE in wanted
+        nested = self._nested(wanted[0]) if has_nested else "NULL"
+        others = self._wanted(wanted[has_nested:], wanted[:has_nested])
+        pairs = [f"{literal(name)}, {self.present(sql)}" for name, sql in others]
+        base = f"CASE WHEN json_valid({nested}) THEN {nested} ELSE '{{}}' END" if has_nested else "'{}'"
+        return f"nullif(CAST(json_merge_patch({base}, json_object({', '.join(pairs)})) AS VARCHAR), '{{}}')"
 
-    def _wanted(self, wanted: Iterable[str]) -> Iterator[tuple[str, str]]:
+    def _nested(self, name: str) -> str:
+        """Return SQL for one column as a JSON object; one that holds JSON already is kept as it is."""
+        raw = self.raw(name)
+        if raw is None:
+            return "NULL::VARCHAR"
+        if self.relation.columns.get(name, "VARCHAR").startswith(("STRUCT", "MAP")):
+            return f"CAST(to_json({raw}) AS VARCHAR)"
+        text = self.present(raw)
+        named = f"CAST(json_object({literal(name)}, {text}) AS VARCHAR)"
+        return f"CASE WHEN {text} IS NULL THEN NULL WHEN {text} LIKE '{{%' THEN {text} ELSE {named} END"
+
+    def _wanted(self, wanted: Iterable[str], nested: Container[str]) -> Iterator[tuple[str, str]]:
         names: dict[str, None] = {}
         for reference in wanted:
             names.update(dict.fromkeys(self._others() if reference == EVERYTHING_ELSE else (reference,)))
         for name in names:
-            sql = self.raw(name)
+            sql = None if name in nested else self.raw(name)
             if sql is not None:
                 yield name, sql
 
     def _others(self) -> Iterator[str]:
-        used = {
-            found[0] for role in STANDARD_ROLES for found in map(self._column, self.mapping.references(role)) if found
-        }
+        used = {found[0] for role in ROLES for found in map(self._column, self.mapping.references(role)) if found}
         parents = {name.rsplit(".", 1)[0] for name in self.relation.columns if "." in name}
         for name in self.relation.columns:
             is_parent = self.relation.kind == "json" and name in parents

@@ -33,9 +33,10 @@ from ulm_core.warehouse.plans import (
     open_plan,
 )
 from ulm_core.warehouse.privacy import pseudonymise
+from ulm_core.warehouse.progress import Phase, begin_reading, expecting, following, has_read
 from ulm_core.warehouse.readers import Relation, open_relation
 from ulm_core.warehouse.staging import EVENT_COLUMNS, IDENTITY, OVERLAP, PLACE, stage
-from ulm_core.warehouse.tables import TableReport, load_table, match_ids
+from ulm_core.warehouse.tables import TableReport, describe_items, load_table, match_ids
 from ulm_core.workspace import Workspace, WorkspaceConfig
 
 Mode = Literal["append", "replace"]
@@ -71,7 +72,7 @@ def _quiet(_: Message) -> None:
 
 
 def _clean_and_move(
-    database: Database, opened: _Opened, load_id: int, rules: CleaningRules, tally: Tally
+    database: Database, opened: _Opened, load_id: int, rules: CleaningRules, tally: Tally, report: Report
 ) -> None:
     """Apply the rules to what is staged and move it where it belongs."""
     overlapping = mark_overlap(database, None if opened.compares_with_itself else load_id)
@@ -80,6 +81,9 @@ def _clean_and_move(
         database,
         "SELECT count(*) FROM staging WHERE reason = 'no user' AND session_id IS NOT NULL AND time IS NOT NULL",
     )
+    if opened.mapping.describes_items:
+        describe_items(database)
+    report(message(Phase.STORING))
     moved = _move(database, opened.relation.name, load_id)
     record_storms(database, load_id)
     tally.add(opened.relation.name, moved, overlapping, counts)
@@ -147,17 +151,20 @@ def _run(workspace: Workspace, mode: Mode, job: _Job, report: Report) -> LoadRep
         if known:
             return known
         tally, load_id = Tally(), 0
-        for opened in job.sources(database):
-            stage(database, opened.relation, opened.mapping, job.rules)
-            _protect(database, workspace)
-            # The transaction begins behind the first source: DuckDB reads rows that are not committed, such as
-            # those of a later source's staging, on one thread and seven times slower.
-            load_id = load_id or _begin(database, mode)
-            _clean_and_move(database, opened, load_id, job.rules, tally)
-            report(message(N_("{n} rows read"), n=f"{tally.read:,}"))
-        if tally.loaded == 0 and not (tally.overlapping and tally.quarantined):
-            return _without_new_rows(database, job, tally)
-        done = _finish(database, workspace, job, load_id, tally)
+        with following(report, database):
+            for opened in job.sources(database):
+                begin_reading(report, opened.relation)
+                stage(database, opened.relation, opened.mapping, job.rules)
+                report(message(Phase.CHECKING))
+                _protect(database, workspace)
+                # The transaction begins behind the first source: DuckDB reads rows that are not committed, such as
+                # those of a later source's staging, on one thread and seven times slower.
+                load_id = load_id or _begin(database, mode)
+                _clean_and_move(database, opened, load_id, job.rules, tally, report)
+                has_read(report, tally.read)
+            if tally.loaded == 0 and not (tally.overlapping and tally.quarantined):
+                return _without_new_rows(database, job, tally)
+            done = _finish(database, workspace, job, load_id, tally)
         advance_head(database, load_id, job.fingerprint, job.config)
         database.execute("COMMIT")
         database.execute("CHECKPOINT")
@@ -278,6 +285,7 @@ def load_log(
     plans = make_plans(workspace, place, options)
     name = place.name if isinstance(place, FrameSource) else _shown_name(plans, place)
     report(message(N_("Reading {file}"), file=name))
+    expecting(report, [plan.source for plan in plans.events])
     with Database.in_memory() as outside:
         fingerprint = fingerprint_of(outside, [plan.source for plan in plans.events])
 

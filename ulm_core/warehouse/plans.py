@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict
 
 from ulm_core.errors import InputError, NotFoundError
 from ulm_core.events.cleaning import CleaningRules
-from ulm_core.events.mapping import ColumnMapping, is_complete, require_complete, standard_mapping
+from ulm_core.events.columns import STANDARD
+from ulm_core.events.mapping import EVERYTHING_ELSE, ColumnMapping, is_complete, require_complete, standard_mapping
 from ulm_core.events.presets import Elapsed, Join, Preset, TableHint, get_preset
 from ulm_core.events.recognise import recognise, with_content
 from ulm_core.events.sources import FileSource, FrameSource, ReadOptions, Source, files_among, find_sources
@@ -246,9 +247,18 @@ def mapping_for(database: Database, plan: Plan, relation: Relation, options: Loa
         sample = sample_rows(database, relation)
         if not is_complete(mapping):
             mapping = recognise(sample).mapping_above(CONFIDENT).with_roles(options.roles)
-        mapping = with_content(mapping, sample)
+        mapping = _with_the_rest(with_content(mapping, sample), relation)
     require_complete(mapping, relation.columns)
     return mapping
+
+
+def _with_the_rest(mapping: ColumnMapping, relation: Relation) -> ColumnMapping:
+    """Return the mapping with the columns that play no role kept as properties: an account, a plan, a device."""
+    used = {name for role in STANDARD for name in mapping.references(role)}
+    names = {name for name in relation.columns if not any(name.startswith(f"{parent}.") for parent in used)}
+    if used >= names:
+        return mapping
+    return mapping.model_copy(update={"properties": (*mapping.properties, EVERYTHING_ELSE)})
 
 
 def fingerprint_of(database: Database, sources: Sequence[Source]) -> str:

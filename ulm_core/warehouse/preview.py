@@ -12,12 +12,13 @@ from ulm_core.events.cleaning import CleaningRules
 from ulm_core.events.mapping import ColumnMapping, standard_mapping
 from ulm_core.events.presets import list_presets
 from ulm_core.events.recognise import Guess, recognise
-from ulm_core.events.sources import FrameSource
+from ulm_core.events.sources import FrameSource, find_sources
+from ulm_core.events.tables import TableMapping, Target, suggest_table_mapping
 from ulm_core.messages import Message
 from ulm_core.warehouse.database import Database
 from ulm_core.warehouse.fields import Fields
 from ulm_core.warehouse.plans import LoadOptions, make_plans, mapping_for, open_plan
-from ulm_core.warehouse.readers import SAMPLE_ROWS, Relation
+from ulm_core.warehouse.readers import SAMPLE_ROWS, Relation, open_relation
 from ulm_core.warehouse.sampling import sample_rows
 from ulm_core.warehouse.staging import EVENT_COLUMNS, stage
 from ulm_core.workspace import Workspace
@@ -120,12 +121,52 @@ def preview(
         )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class TablePreview:
+    """What a load would make of a users or items file.
+
+    Attributes
+    ----------
+    source
+        Name of the file looked at.
+    columns
+        Its columns.
+    mapping
+        Which column plays which role; None where no column looks like an id.
+    raw
+        First rows as text.
+    """
+
+    source: str
+    columns: tuple[str, ...]
+    mapping: TableMapping | None
+    raw: pa.Table
+
+
+def preview_table(place: str | Path, target: Target) -> TablePreview:
+    """Return what a load would see in a file that describes users or items; nothing is written.
+
+    Raises
+    ------
+    UlmError
+        When there is nothing to read.
+    """
+    source = find_sources(place)[0]
+    with Database.private() as database, open_relation(database, source) as relation:
+        columns = tuple(relation.columns)
+        raw = sample_rows(database, relation)
+        return TablePreview(relation.name, columns, suggest_table_mapping(columns, target), raw)
+
+
 def _as_events(
     database: Database, relation: Relation, mapping: ColumnMapping, rules: CleaningRules, rows: int
 ) -> pa.Table:
     first = replace(relation, sql=f"(SELECT * FROM {relation.sql} LIMIT {int(rows)})")
     stage(database, first, mapping, rules)
-    return database.query(f"SELECT {', '.join(EVENT_COLUMNS)}, reason FROM staging")
+    # DuckDB knows years that Python does not; such a time is implausible and shown as none.
+    shown = "CASE WHEN time BETWEEN TIMESTAMP '0001-01-01' AND TIMESTAMP '9999-12-31' THEN time END AS time"
+    columns = ", ".join(shown if name == "time" else name for name in EVENT_COLUMNS)
+    return database.query(f"SELECT {columns}, reason FROM staging")
 
 
 def _fitting(relation: Relation, workspace: Workspace | None) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import json
 import re
 import tempfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Literal, Protocol
 import pyarrow as pa
 import pyarrow.dataset as pads
 
-from ulm_core.errors import InputError, NotFoundError, UlmError
+from ulm_core.errors import InputError, UlmError
 from ulm_core.events.dialect import Dialect, find_dialect
 from ulm_core.events.sources import (
     HEAD_BYTES,
@@ -33,11 +33,10 @@ from ulm_core.events.sources import (
     format_of,
     packing,
     read_head,
-    without_secret,
 )
 from ulm_core.messages import N_
-from ulm_core.warehouse.database import Database, literal, quote
-from ulm_core.warehouse.extensions import load_extension
+from ulm_core.warehouse.database import Database, literal
+from ulm_core.warehouse.others import attach_source, find_table
 from ulm_core.warehouse.remote import fetch, open_address, open_network
 
 MAX_LINE_BYTES = 16 << 20
@@ -66,6 +65,10 @@ class Relation:
         ``columns``; ``json`` or ``xml`` where each row is one text `line` that references look into.
     rejects
         Name of the table in which the CSV reader leaves lines it cannot split; None where there is none.
+    handed
+        Of a stream: tells how many of its rows were read so far.
+    rows_expected
+        Of a database's table: how many rows the database says it has.
     """
 
     sql: str
@@ -76,6 +79,8 @@ class Relation:
     rejects: str | None = None
     has_header: bool = False
     sample: tuple[str, ...] = field(default=(), repr=False)
+    handed: Callable[[], int] | None = field(default=None, repr=False)
+    rows_expected: int | None = None
 
 
 @contextmanager
@@ -114,24 +119,35 @@ def open_relation(
 
 
 def _frame(database: Database, source: FrameSource, stack: ExitStack) -> Relation:
-    table, sample = source.table, tuple[str, ...]()
+    table, sample, handed = source.table, tuple[str, ...](), None
     if isinstance(table, pa.RecordBatchReader):
-        table, sample = _look_ahead(table)
+        table, sample, handed = _look_ahead(table)
     database.register("ulm_frame", table.schema.empty_table())
     columns = _describe(database, "ulm_frame", ())
     database.register("ulm_frame", table)
     stack.callback(database.unregister, "ulm_frame")
-    return Relation("ulm_frame", (), columns, source.name, sample=sample)
+    return Relation("ulm_frame", (), columns, source.name, sample=sample, handed=handed)
 
 
-def _look_ahead(stream: pa.RecordBatchReader) -> tuple[pa.RecordBatchReader, tuple[str, ...]]:
-    """Return the stream, whole, and its first rows as text: a stream can be read once only."""
+def _look_ahead(stream: pa.RecordBatchReader) -> tuple[pa.RecordBatchReader, tuple[str, ...], Callable[[], int]]:
+    """Return the stream, whole, its first rows as text, and a count of what was read of it.
+
+    A stream can be read once only.
+    """
     first = next(iter(stream), None)
     if first is None:
-        return stream.schema.empty_table().to_reader(), ()
+        return stream.schema.empty_table().to_reader(), (), lambda: 0
     rows = first.slice(0, SAMPLE_ROWS).to_pylist()
     sample = tuple(json.dumps({name: _as_text(value) for name, value in row.items()}) for row in rows)
-    return pa.RecordBatchReader.from_batches(stream.schema, itertools.chain([first], stream)), sample
+    read = 0
+
+    def counted() -> Iterator[pa.RecordBatch]:
+        nonlocal read
+        for batch in itertools.chain([first], stream):
+            read += batch.num_rows
+            yield batch
+
+    return pa.RecordBatchReader.from_batches(stream.schema, counted()), sample, lambda: read
 
 
 def _as_text(value: object) -> str | None:
@@ -149,33 +165,10 @@ def _table(database: Database, source: TableSource, stack: ExitStack) -> Relatio
     # A connection of its own: what the warehouse's transaction touched could not be detached, and the address
     # of the database, with its password, never gets near the warehouse.
     other = stack.enter_context(Database.private())
-    options = "READ_ONLY"
-    if source.kind != "duckdb":
-        load_extension(other, f"{source.kind}_scanner")
-        options = f"TYPE {source.kind}, READ_ONLY"
-    try:
-        other.execute(f"ATTACH {literal(source.address)} AS ulm_source ({options})")
-    except UlmError as error:
-        reason = without_secret(str(error.message.fields.get("reason", error)))
-        raise InputError(N_("{name} cannot be opened: {reason}"), name=source.name, reason=reason) from None
-    rows = other.stream(f"SELECT * FROM {_find_table(other, source)}")
-    return _frame(database, FrameSource(rows, source.name), stack)
-
-
-def _find_table(database: Database, source: TableSource) -> str:
-    """Return the table's full name in SQL."""
-    found = database.query(
-        "SELECT schema_name AS s, table_name AS t FROM duckdb_tables() WHERE database_name = 'ulm_source' "
-        "UNION ALL SELECT schema_name, view_name FROM duckdb_views() "
-        "WHERE database_name = 'ulm_source' AND NOT internal ORDER BY 1, 2"
-    ).to_pylist()
-    schema, _, table = source.table.rpartition(".")
-    matching = [row for row in found if row["t"] == table and schema in {"", row["s"]}]
-    if not matching:
-        raise NotFoundError.for_name("table", source.table, [row["t"] for row in found])
-    # "public" or "main" first where several schemas hold a table of that name.
-    row = min(matching, key=lambda entry: (entry["s"] not in {"public", "main"}, entry["s"]))
-    return f"ulm_source.{quote(row['s'])}.{quote(row['t'])}"
+    attach_source(other, source)
+    table, expected = find_table(other, source.table)
+    relation = _frame(database, FrameSource(other.stream(f"SELECT * FROM {table}"), source.name), stack)
+    return replace(relation, rows_expected=expected)
 
 
 def _file(database: Database, source: FileSource, options: ReadOptions, stack: ExitStack) -> Relation:

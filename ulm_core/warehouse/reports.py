@@ -23,6 +23,7 @@ class LoadRow:
     rows_read: int
     rows_loaded: int
     rows_quarantined: int
+    rows_overlapping: int
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,15 @@ class DatasetSummary:
 
     `first_at` is the first thing a user did: a campaign sent before the log begins does not start it.
 
-    `rows` counts loaded events, `rows_read` what the sources held; the difference is in `quarantine`.
+    ``rows_read == rows_loaded + rows_quarantined + rows_overlapping``: what the loads did when they ran. `rows`
+    counts the events there are now; those erased since make it smaller than `rows_loaded`.
     """
 
     version: str
     rows: int
     rows_read: int
+    rows_loaded: int
+    rows_overlapping: int
     users: int
     items: int
     items_known: int
@@ -82,11 +86,14 @@ def dataset_summary(workspace: Workspace) -> DatasetSummary:
         coalesce(min(time) FILTER (NOT list_contains(?, event)), min(time)) AS first_at, max(time) AS as_of,
         (SELECT count(*) FROM items) AS items_known,
         (SELECT count(*) FROM users WHERE user_id IN (SELECT user_id FROM events)) AS users_described,
-        (SELECT sum(rows_read)::BIGINT FROM loads) AS rows_read FROM events""",
+        (SELECT sum(rows_read)::BIGINT FROM loads) AS rows_read,
+        (SELECT sum(rows_loaded)::BIGINT FROM loads) AS rows_loaded,
+        (SELECT coalesce(sum(rows_overlapping), 0)::BIGINT FROM loads) AS rows_overlapping FROM events""",
         [list(workspace.config.passive_events)],
     ).to_pylist()[0]
     loads = snapshot.query(
-        "SELECT load_id, loaded_at, source, rows_read, rows_loaded, rows_quarantined FROM loads ORDER BY load_id DESC"
+        "SELECT load_id, loaded_at, source, rows_read, rows_loaded, rows_quarantined, "
+        "coalesce(rows_overlapping, 0) AS rows_overlapping FROM loads ORDER BY load_id DESC"
     )
     return DatasetSummary(
         version=snapshot.version,
@@ -147,12 +154,43 @@ def users_with(snapshot: Snapshot, attribute: str, values: Sequence[str]) -> lis
     return [str(value) for value in table["user_id"].to_pylist()]
 
 
+def property_names(snapshot: Snapshot) -> list[str]:
+    """Return the names of the properties that events carry, in order."""
+    keys = "SELECT DISTINCT unnest(json_keys(properties)) AS name FROM events WHERE properties IS NOT NULL"
+    return [str(name) for name in snapshot.query(f"SELECT name FROM ({keys}) ORDER BY name")["name"].to_pylist()]
+
+
 def attribute_of_users(snapshot: Snapshot, attribute: str) -> dict[str, str]:
     """Return user id -> value for one attribute, users without it left out."""
     table = snapshot.query(
         "SELECT user_id, attributes[?] AS value FROM users WHERE attributes[?] IS NOT NULL", [attribute, attribute]
     )
     return dict(zip(table["user_id"].to_pylist(), table["value"].to_pylist(), strict=True))
+
+
+def user_attribute_names(snapshot: Snapshot) -> list[str]:
+    """Return the names of all user attributes, sorted."""
+    table = snapshot.query("SELECT DISTINCT unnest(map_keys(attributes)) AS name FROM users ORDER BY 1")
+    return [str(name) for name in table["name"].to_pylist()]
+
+
+_ITEM_COLUMNS = ("category", "text", "price")
+
+
+def item_attribute_names(snapshot: Snapshot) -> list[str]:
+    """Return what items can be told apart by: their id, the columns all items have, and their own attributes."""
+    table = snapshot.query("SELECT DISTINCT unnest(map_keys(attributes)) AS name FROM items ORDER BY 1")
+    return ["id", *_ITEM_COLUMNS, *(str(name) for name in table["name"].to_pylist() if name not in _ITEM_COLUMNS)]
+
+
+def item_values(snapshot: Snapshot, attribute: str) -> dict[str, str]:
+    """Return item id -> value of ``category``, ``text``, ``price`` or one attribute, items without it left out."""
+    column = f"CAST({attribute} AS VARCHAR)" if attribute in _ITEM_COLUMNS else "attributes[?]"
+    values = f"SELECT item_id, {column} AS value FROM items"
+    table = snapshot.query(
+        f"SELECT * FROM ({values}) WHERE value IS NOT NULL", [] if attribute in _ITEM_COLUMNS else [attribute]
+    )
+    return dict(zip(table["item_id"].to_pylist(), table["value"].to_pylist(), strict=True))
 
 
 def item_texts(snapshot: Snapshot) -> dict[str, str]:

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict
 from ulm_core.keys import Keys
 from ulm_core.warehouse import parquet
 from ulm_core.warehouse.access import memory_database
-from ulm_core.warehouse.database import Database
+from ulm_core.warehouse.database import Database, literal
 from ulm_core.warehouse.head import Head
 from ulm_core.workspace import Workspace
 
@@ -174,7 +174,8 @@ class Snapshot:
     """Read-only SQL over one published version.
 
     Views: ``events(user_id, time, event, item_id, value, quantity, session_id, properties)``, ``items``,
-    ``users``, ``loads``, ``quarantine``, ``attributes``, ``returns``, ``user_flags``, ``erasures``.
+    ``users``, ``loads``, ``quarantine``, ``attributes``, ``returns``, ``user_flags``, ``erasures``; and
+    ``arrivals(load_id, time, event)``: which load brought each event.
     """
 
     def __init__(self, directory: Path, keys: Keys | None = None) -> None:
@@ -188,6 +189,9 @@ class Snapshot:
             rows = parquet.source(files_of(directory, name), keys, by_name=name == "events")
             columns = "* EXCLUDE (load_id)" if name == "events" and self._is_parted else "*"
             self._database.execute(f"CREATE VIEW {name} AS SELECT {columns} FROM {rows}")
+            if name == "events":
+                load = "load_id" if self._is_parted else "0"
+                self._database.execute(f"CREATE VIEW arrivals AS SELECT {load} AS load_id, time, event FROM {rows}")
         self._database.confine(directory)
 
     @property
@@ -220,6 +224,12 @@ class Snapshot:
     def is_in_order(self) -> bool:
         """Whether events are read in the order of `EVENT_ORDER`: one part is, several are so each by itself."""
         return self._is_parted and len(list((self.directory / "events").iterdir())) == 1
+
+
+def property_sql(name: str) -> str:
+    """Return SQL for one property of an event as text, NULL where it has none."""
+    place = '$."' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return f"json_extract_string(properties, {literal(place)})"
 
 
 @lru_cache(maxsize=4)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from ulm_core.events.cleaning import CleaningRules
-from ulm_core.events.columns import STANDARD, Columns
+from ulm_core.events.columns import DESCRIBING, STANDARD, Columns
 from ulm_core.events.mapping import ColumnMapping
 from ulm_core.messages import N_
 from ulm_core.warehouse.database import Database, literal, quote
@@ -57,7 +58,8 @@ def stage(database: Database, relation: Relation, mapping: ColumnMapping, rules:
     """Read a relation into the temporary table ``staging``.
 
     Columns: those of an event, `identity`, `reason` (NULL: it can be loaded), `original` (text of the row, only
-    where there is a reason), `row_number` (counted from 1, header left out).
+    where there is a reason), `row_number` (counted from 1, header left out); where the mapping describes items,
+    `item_text`, `item_category`, `item_price`, `item_attributes`.
     """
     fields = Fields(relation, mapping)
     fields.require()
@@ -75,7 +77,7 @@ def stage(database: Database, relation: Relation, mapping: ColumnMapping, rules:
                 CASE WHEN value IS NULL THEN raw_value END, CASE WHEN quantity IS NULL THEN raw_quantity END,
                 CASE WHEN is_broken THEN {whole} END) END AS identity,
             reason, CASE WHEN reason IS NOT NULL THEN {whole} END AS original, row_number,
-            is_return
+            is_return{"".join(f", {name}" for name in DESCRIBING if mapping.describes_items)}
         FROM judged""",
         relation.parameters,
     )
@@ -93,7 +95,7 @@ def _originals(fields: Fields) -> str:
 def _narrow(fields: Fields, rules: CleaningRules) -> str:
     """Return SQL of one event per row."""
     raw_time, time = fields.time()
-    selected = [f"{fields.text(role)} AS {quote('raw_' + role)}" for role in STANDARD if role not in _OWN]
+    selected = [*_selected(fields)]
     selected += [f"{raw_time} AS raw_time", f"{fields.event()} AS raw_event", f"{fields.properties()} AS properties"]
     broken = "ulm_broken" if fields.relation.kind == "json" else "false"
     return f"""
@@ -107,11 +109,21 @@ def _narrow(fields: Fields, rules: CleaningRules) -> str:
 _OWN = (Columns.TIME, Columns.EVENT, Columns.PROPERTIES)
 
 
+def _selected(fields: Fields) -> Iterator[str]:
+    """Yield what both kinds of log read from a row."""
+    for role in STANDARD:
+        if role not in _OWN:
+            yield f"{fields.text(role)} AS {quote('raw_' + role)}"
+    if fields.mapping.describes_items:
+        for name, sql in fields.description().items():
+            yield f"{sql} AS {name}"
+
+
 def _wide(fields: Fields, rules: CleaningRules) -> str:
     """Return SQL of a row's event, if it has one, and one event per column that says so."""
     mapping = fields.mapping
     raw_time, time = fields.time()
-    selected = [f"{fields.text(role)} AS {quote('raw_' + role)}" for role in STANDARD if role not in _OWN]
+    selected = [*_selected(fields)]
     has_base = bool(mapping.event_name or mapping.event)
     base = fields.event() if has_base else "NULL::VARCHAR"
     entries = [_wide_entry(fields, name, event) for name, event in mapping.wide.items() if fields.knows(name)]

@@ -147,6 +147,32 @@ def _merge(database: Database, target: Target) -> int:
     return repeated
 
 
+def describe_items(database: Database) -> None:
+    """Describe the items of ``staging`` by what the log itself says of them.
+
+    Of texts, categories and attributes the most frequent counts, of prices the latest. What is known of an item
+    already stays: an items table says more than a log, and the first part of a log as much as the next.
+    """
+    told = "SELECT item_id, {0} AS told, count(*) AS n FROM staging WHERE {0} IS NOT NULL AND {1} GROUP BY ALL"
+    where = "reason IS NULL AND item_id IS NOT NULL"
+    usual = "SELECT item_id, arg_max(told, {{'n': n, 'told': told}}) AS told FROM ({0}) GROUP BY item_id"
+    found = {name: usual.format(told.format(name, where)) for name in ("item_text", "item_category", "item_attributes")}
+    database.execute(
+        f"""INSERT INTO items (item_id, text, category, price, attributes)
+        SELECT item_id, t.told, c.told, p.price, coalesce(a.told, MAP {{}})
+        FROM (SELECT DISTINCT item_id FROM staging WHERE {where})
+        LEFT JOIN ({found["item_text"]}) t USING (item_id)
+        LEFT JOIN ({found["item_category"]}) c USING (item_id)
+        LEFT JOIN ({found["item_attributes"]}) a USING (item_id)
+        LEFT JOIN (SELECT item_id, arg_max(item_price, {{'time': time, 'price': item_price}}) AS price FROM staging
+            WHERE {where} AND isfinite(item_price) GROUP BY item_id) p USING (item_id)
+        ON CONFLICT DO UPDATE SET text = coalesce(text, excluded.text),
+            category = coalesce(category, excluded.category), price = coalesce(price, excluded.price),
+            attributes = map_concat(excluded.attributes, attributes)"""
+    )
+    _type_attributes(database, "items")
+
+
 def _type_attributes(database: Database, target: Target) -> None:
     """Find the type of every attribute, and whether it has few enough values to break a number down by."""
     database.execute("DELETE FROM attributes WHERE target = ?", [target])

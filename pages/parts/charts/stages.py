@@ -15,6 +15,7 @@ from pages.parts.palette import (
     BRAND,
     LIFECYCLE_ORDER,
     MUTED,
+    OWN_SHAPE,
     SEQUENTIAL_SCALE,
     STAGE_SHAPES,
     TEXT,
@@ -26,7 +27,7 @@ from pages.parts.palette import (
 
 def stage_label(name: str) -> str:
     """Return shape and word of a stage, so that colour is never alone."""
-    return f"{STAGE_SHAPES.get(name, '')} {term(name)}".strip()
+    return f"{STAGE_SHAPES.get(name, OWN_SHAPE)} {term(name)}"
 
 
 def stage_mix(frame: pd.DataFrame, *, order: Sequence[str], share: bool = False) -> go.Figure:

@@ -90,6 +90,14 @@ def test_sums_of_values() -> None:
     assert who({"clauses": [{**worth, "op": "<=", "amount": 6}]}, rows, 9) == "b"
 
 
+def test_events_with_conditions() -> None:
+    rows: list[Row] = [("a", 0, "buy", 3.0), ("a", DAY_US, "buy", 9.0), ("b", 0, "buy", 8.0), ("b", DAY_US, "a", 9.0)]
+    assert who({"clauses": [clause("buy[value>=5]")]}, rows, 9) == "ab"
+    assert who({"clauses": [clause("buy[value<5]")]}, rows, 9) == "a"
+    late = {"clauses": [clause()], "then_silent": {"days": 8.5, "event": "buy[value>8.5]"}}
+    assert who(late, rows, 9) == "b"  # a bought for 9.0 on day 1, within the 8.5 days before day 9
+
+
 STAGE_ROWS = [*days("a", 0), *days("b", 39), *days("c", 0, 39)]
 
 

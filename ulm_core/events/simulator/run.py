@@ -22,6 +22,7 @@ from ulm_core.workspace import WorkspaceConfig
 
 VERSION = 1  # raised whenever the same configuration gives other rows
 SAMPLE_NAME = "simulated-shop"
+TRUTH_FOLDER = "simulation"  # inside a workspace
 
 Progress = Callable[[int, int], None]
 
@@ -157,6 +158,12 @@ def simulated_bundle(
         items=shop.items,
         users=users,
     )
+
+
+def warm_simulator() -> None:
+    """Compile the simulator's kernels into numba's cache on disk, so that no first simulation waits for it."""
+    for _ in simulated_bundle(SimulatorConfig(users=1, items=60, shilling_share=0, robot_share=0)).events():
+        pass
 
 
 def read_simulated_shop() -> LogBundle:

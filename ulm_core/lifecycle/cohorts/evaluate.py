@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from ulm_core.errors import InputError
 from ulm_core.lifecycle.cohorts import model as m
 from ulm_core.lifecycle.cohorts.kernels import behaving
-from ulm_core.lifecycle.events import event_flags
+from ulm_core.lifecycle.matching import parse_match, resolve
 from ulm_core.lifecycle.periods import DAY_US, local_to_us
 from ulm_core.lifecycle.results import join
 from ulm_core.lifecycle.rules import NOT_YET_SEEN, UNSEEN, StageRules, workspace_rules
@@ -136,10 +136,13 @@ def _bounds(window: m.Window, end_us: int, config: WorkspaceConfig) -> tuple[int
 
 def _behaviour(log: Log, rule: m.Behaviour, at_us: int) -> Mask:
     clauses, quiet = rule.clauses, rule.then_silent
+    matches = [parse_match(clause.event) for clause in clauses]
+    missed = parse_match(quiet.event) if quiet else matches[0]
+    matcher = resolve([*matches, missed], log.index, log.config, log.snapshot)
     quiet_from = at_us if quiet is None else at_us - round(quiet.days * DAY_US)
     bounds = np.array([_bounds(clause.window, quiet_from, log.config) for clause in clauses], np.int64)
     arguments = (
-        np.stack([event_flags(log.index, log.config, clause.event) for clause in clauses]),
+        np.stack([matcher.flags(match) for match in matches]),
         np.array([m.MEASURES.index(clause.measure) for clause in clauses], np.int64),
         np.array([m.CLAUSE_OPS.index(clause.op) for clause in clauses], np.int64),
         np.array([clause.amount for clause in clauses], np.float64),
@@ -147,13 +150,13 @@ def _behaviour(log: Log, rule: m.Behaviour, at_us: int) -> Mask:
         np.ascontiguousarray(bounds[:, 1]),
         np.array([round((clause.window.within_days or 0) * DAY_US) for clause in clauses], np.int64),
         rule.in_order,
-        event_flags(log.index, log.config, quiet.event if quiet else clauses[0].event),
+        matcher.flags(missed),
         quiet_from,
         at_us,
     )
 
     def kernel(part: Partition) -> Mask:
-        found: Mask = behaving(part.offsets, part.time, part.event, part.value, part.quantity, *arguments)
+        found: Mask = behaving(part.offsets, part.time, matcher.events(part), part.value, part.quantity, *arguments)
         return found
 
     return map_merge(log.index, kernel, join)

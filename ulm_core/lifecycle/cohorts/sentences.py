@@ -14,6 +14,11 @@ _TIMES = {
     "<=": N_("did {event} at most {n:g} times {window}"),
     "==": N_("did {event} exactly {n:g} times {window}"),
 }
+_PLAIN: dict[tuple[str, float], str] = {
+    (">=", 1): N_("did {event} at least once {window}"),
+    ("==", 0): N_("did no {event} {window}"),
+    ("<=", 0): N_("did no {event} {window}"),
+}
 _SUMS = {
     ("value", ">="): N_("have {event} worth at least {n:g} in all {window}"),
     ("value", "<="): N_("have {event} worth at most {n:g} in all {window}"),
@@ -61,7 +66,10 @@ def _window(window: m.Window) -> Message:
 
 def clause_sentence(clause: m.Clause) -> Message:
     """Return one clause in words."""
-    template = _TIMES[clause.op] if clause.measure == "times" else _SUMS[clause.measure, clause.op]
+    if clause.measure == "times":
+        template = _PLAIN.get((clause.op, clause.amount), _TIMES[clause.op])
+    else:
+        template = _SUMS[clause.measure, clause.op]
     return message(template, event=_event(clause.event), n=clause.amount, window=_window(clause.window))
 
 

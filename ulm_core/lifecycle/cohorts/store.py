@@ -14,6 +14,7 @@ from ulm_core.documents import Documents, Saved
 from ulm_core.errors import InputError, NotFoundError
 from ulm_core.lifecycle.cohorts import model as m
 from ulm_core.lifecycle.cohorts.evaluate import Log, cohort_mask, users_mask
+from ulm_core.lifecycle.cohorts.model import read_rule
 from ulm_core.lifecycle.periods import to_datetime
 from ulm_core.lifecycle.results import UserCodes
 from ulm_core.messages import N_
@@ -61,6 +62,18 @@ class Cohorts:
         """Return the rule of a cohort; raises as `get`."""
         return self.get(name).body.rule
 
+    def resolve(self, text: str) -> Any:
+        """Return the rule that a filter names: of a saved cohort, or written out as JSON.
+
+        Raises
+        ------
+        NotFoundError
+            When there is no cohort of that name.
+        InputError
+            When the JSON is no rule.
+        """
+        return read_rule(text) if is_inline(text) else self.rule(text)
+
     def stamp(self) -> str:
         """Return a text that changes when any cohort does: for cache keys."""
         files = sorted((path.name, path.stat().st_mtime_ns) for path in self._documents.directory.glob("*.json"))
@@ -76,8 +89,9 @@ class Cohorts:
         NotFoundError
             When it names a cohort that does not exist.
         """
-        if SEPARATOR in name:
-            raise InputError(N_("The name of a cohort must not hold “{sign}”."), sign=SEPARATOR)
+        for sign in (SEPARATOR, "{"):
+            if sign in name:
+                raise InputError(N_("The name of a cohort must not hold “{sign}”."), sign=sign)
         self._refuse_circles(" ".join(name.split()), cohort.rule, ())
         return self._documents.save(name, cohort, owner)
 
@@ -153,6 +167,11 @@ class Cohorts:
         token = keep_members(self._workspace, stored)
         rule = m.Listed(members=token, source="upload", n_given=len(given), n_unmatched=len(unmatched))
         return Upload(rule, unmatched)
+
+
+def is_inline(text: str) -> bool:
+    """Whether a filter holds a rule itself rather than the name of a saved cohort."""
+    return text.startswith("{")
 
 
 @dataclass(frozen=True)

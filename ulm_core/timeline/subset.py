@@ -1,0 +1,49 @@
+"""An index with some of another's events, for questions about a log that never was (held-out data)."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from ulm_core.timeline.build import write_columns
+from ulm_core.timeline.index import COLUMNS, TimelineIndex
+
+BATCH = 4_000_000
+
+
+def subset_index(index: TimelineIndex, keep: npt.NDArray[np.bool_], directory: Path) -> TimelineIndex:
+    """Write an index of the events marked in `keep` into `directory`, with the same codes.
+
+    Parameters
+    ----------
+    index
+        Of a workspace without encryption: the copy is plain.
+    keep
+        bool[n_events].
+    directory
+        An empty folder.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    for name in ("users", "items", "sessions"):
+        if (index.directory / f"{name}.parquet").exists():
+            shutil.copy(index.directory / f"{name}.parquet", directory)
+    users = np.repeat(np.arange(index.n_users, dtype=np.int32), np.diff(index.offsets))
+    rows = np.flatnonzero(keep)
+    batches = (
+        pa.RecordBatch.from_pydict({"user": users[part], **{name: getattr(index, name)[part] for name in COLUMNS}})
+        for part in np.split(rows, range(BATCH, len(rows), BATCH))
+    )
+    manifest = index.manifest
+    write_columns(
+        batches,
+        directory,
+        version=f"{manifest.version}-subset",
+        sizes=(manifest.n_users, manifest.n_items),
+        event_names=manifest.event_names,
+        partition_events=max(1, manifest.n_events // max(len(manifest.partitions), 1)),
+    )
+    return TimelineIndex(directory)

@@ -1,0 +1,1 @@
+"""How papers and shops judge recommendations: what is held out per user, and what may be learnt from."""
