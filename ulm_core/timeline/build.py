@@ -91,7 +91,9 @@ class _Coder:
     def of(snapshot: Snapshot, column: str, rows: str) -> _Coder:
         """Return the coder of a column of the log."""
         for salt in itertools.count():  # two ids with one hash are met once in a million logs
-            found = snapshot.query(f"SELECT id, hash(id, {salt}) AS hash FROM ({distinct_ids(column, rows)}) ORDER BY id")
+            found = snapshot.query(
+                f"SELECT id, hash(id, {salt}) AS hash FROM ({distinct_ids(column, rows)}) ORDER BY id"
+            )
             hashes = found["hash"].to_numpy()
             none = snapshot.query(f"SELECT hash(NULL::VARCHAR, {salt}) AS hash")["hash"].to_numpy()
             if len(np.unique(np.concatenate([hashes, none]))) == len(hashes) + 1:
