@@ -59,6 +59,13 @@ PAGES = {
             ":material/trending_down:",
         ),
         PageInfo(
+            "value",
+            N_("Understand"),
+            N_("Value"),
+            N_("What will customers buy and be worth, and how sure is that?"),
+            ":material/payments:",
+        ),
+        PageInfo(
             "cohorts",
             N_("Act"),
             N_("Cohorts"),
