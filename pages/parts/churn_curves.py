@@ -48,6 +48,7 @@ SHAPE_HELP = N_(
 )
 ORIGIN_HELP = N_("Time runs from this day; a stage reached later would guarantee survival up to then.")
 CURVES_SHOWN = 6
+SIGNIFICANT = 0.05
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,12 @@ def verdict(p_value: float) -> str:
         return fmt.MISSING
     if p_value < 0.001:
         return _("Yes (p < 0.001)")
-    return (_("Yes (p = {p})") if p_value < 0.05 else _("Not shown (p = {p})")).format(p=f"{p_value:.3f}")
+    return (_("Yes (p = {p})") if p_value < SIGNIFICANT else _("Not shown (p = {p})")).format(p=f"{p_value:.3f}")
+
+
+def headline(p_value: float) -> str:
+    """Return what a p value says, short enough for a headline figure."""
+    return _("Not shown") if p_value >= SIGNIFICANT else verdict(p_value)
 
 
 def draw_kpis(survival: Survival) -> None:
@@ -147,7 +153,7 @@ def draw_kpis(survival: Survival) -> None:
         kpi(
             Kpi(
                 _("Do the groups differ?"),
-                verdict(test.p_value) if test else fmt.MISSING,
+                headline(test.p_value) if test else fmt.MISSING,
                 _("Log-rank test of “all groups churn alike”: the smaller p, the less likely by chance."),
                 exact=""
                 if test is None
@@ -173,7 +179,9 @@ def curve_frames(survival: Survival, names: Sequence[str]) -> dict[str, pd.DataF
 
 def takeaway(survival: Survival, names: Sequence[str]) -> str:
     """Return in a sentence how many are left at the end."""
-    ends = {name: float(survival.curve(name).survival[-1]) for name in names}
+    # Users of whom nothing is known were chosen differently; comparing with them would mislead.
+    compared = [name for name in names if name != NOT_KNOWN] or names
+    ends = {name: float(survival.curve(name).survival[-1]) for name in compared}
     worst, best = min(ends, key=ends.__getitem__), max(ends, key=ends.__getitem__)
     if worst == best:
         return _("At the end {share} are still with us.").format(share=fmt.percent(ends[best]))

@@ -61,7 +61,7 @@ PAGES = {
         PageInfo(
             "value",
             N_("Understand"),
-            N_("Value"),
+            N_("Lifetime value"),
             N_("What will customers buy and be worth, and how sure is that?"),
             ":material/payments:",
         ),

@@ -11,9 +11,9 @@ from pages.parts.i18n import _
 from pages.parts.palette import BRAND, MUTED, NEGATIVE, POSITIVE, faded
 
 ROW_HEIGHT = 38
-_TICKS = (0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 1.75, 2, 2.5, 3)
+_TICKS = (0.25, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2, 3, 4, 6)
 _WIDE_TICKS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64)
-_WIDE = 4  # largest ratio shown over the smallest, from which on fewer marks are enough
+_WIDE = 12  # largest ratio shown over the smallest, from which on fewer marks are enough
 _WIDEST = 8.0  # ratios beyond are cut off by the axis, not by the reader's patience
 
 

@@ -12,8 +12,17 @@ from pages.parts import fmt
 from pages.parts.charts.base import finish
 from pages.parts.i18n import _, term
 from pages.parts.palette import MUTED, faded, series_colors
+from ulm_core.lifecycle.filters import NOT_KNOWN
 
 AXIS_FONT = 12
+_DAYS_MARKED = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+
+
+def group_colors(names: list[str]) -> dict[str, str]:
+    """Return one colour a group; users of whom nothing is known are no group like the others, and grey."""
+    return series_colors([name for name in names if name != NOT_KNOWN]) | dict.fromkeys(
+        [name for name in names if name == NOT_KNOWN], MUTED
+    )
 
 
 def survival_curves(curves: Mapping[str, pd.DataFrame], *, origin: str, median_line: bool = True) -> go.Figure:
@@ -28,7 +37,7 @@ def survival_curves(curves: Mapping[str, pd.DataFrame], *, origin: str, median_l
     median_line
         Draw the line at one half, where the median is read.
     """
-    colors = series_colors(list(curves))
+    colors = group_colors(list(curves))
     figure = go.Figure()
     for group, curve in curves.items():
         band = {"mode": "lines", "line": {"width": 0, "shape": "hv"}, "hoverinfo": "skip", "showlegend": False}
@@ -66,7 +75,7 @@ def cumulative_hazard(curves: Mapping[str, pd.DataFrame], *, origin: str) -> go.
     origin
         From when days are counted.
     """
-    colors = series_colors(list(curves))
+    colors = group_colors(list(curves))
     figure = go.Figure()
     for group, curve in curves.items():
         band = {"mode": "lines", "line": {"width": 0, "shape": "hv"}, "hoverinfo": "skip", "showlegend": False}
@@ -95,7 +104,7 @@ def cumulative_hazard(curves: Mapping[str, pd.DataFrame], *, origin: str) -> go.
 
 def log_log(curves: Mapping[str, pd.DataFrame], *, origin: str) -> go.Figure:
     """Draw ``log(-log S)`` over time on a logarithmic axis: parallel where hazards are proportional."""
-    colors = series_colors(list(curves))
+    colors = group_colors(list(curves))
     figure = go.Figure()
     for group, curve in curves.items():
         inside = curve[(curve["survival"] > 0) & (curve["survival"] < 1) & (curve["days"] > 0)]
@@ -108,7 +117,8 @@ def log_log(curves: Mapping[str, pd.DataFrame], *, origin: str) -> go.Figure:
             hovertemplate="%{y:.2f}",
         )
     figure = _with_origin(finish(figure, unit="log(−log S)", height=400), origin)
-    return figure.update_xaxes(type="log")
+    marks = list(_DAYS_MARKED)
+    return figure.update_xaxes(type="log", tickvals=marks, ticktext=[str(mark) for mark in marks])
 
 
 def hazard_rates(frames: Mapping[str, pd.DataFrame], *, origin: str) -> go.Figure:
@@ -121,7 +131,7 @@ def hazard_rates(frames: Mapping[str, pd.DataFrame], *, origin: str) -> go.Figur
     origin
         From when days are counted.
     """
-    colors = series_colors(list(frames))
+    colors = group_colors(list(frames))
     figure = go.Figure()
     for position, (group, frame) in enumerate(frames.items()):
         shift = (position - (len(frames) - 1) / 2) * 1.5  # days, so that intervals do not hide each other
@@ -132,6 +142,7 @@ def hazard_rates(frames: Mapping[str, pd.DataFrame], *, origin: str) -> go.Figur
             mode="lines+markers",
             line={"color": colors[group], "width": 2},
             marker={"size": 8},
+            cliponaxis=False,
             error_y={
                 "type": "data",
                 "symmetric": False,
