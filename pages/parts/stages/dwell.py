@@ -100,9 +100,9 @@ def draw(view: View) -> None:
         _("Time in a stage"),
         how=_(
             "Stays that began in the chosen period, followed to its end; those still going on then are censored. "
-            "Stages are looked at once a day, at its end, so a shorter visit is not seen. Curves are Kaplan-Meier "
-            "estimates over stays with 95% Greenwood intervals; several stays of one user count as independent. The number of "
-            "users counts each once."
+            "Stages are looked at once a day, at its end, so a shorter visit is not seen. Curves are Kaplan-Meier"
+            " estimates over stays with 95% Greenwood intervals; several stays of one user count as independent. "
+            "The number of users counts each once."
         ),
     ):
         shown = {c.group: c for c in dwell.curves if c.n_users >= TOO_FEW_USERS}

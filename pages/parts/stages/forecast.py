@@ -132,7 +132,8 @@ def _draw_kpis(asked: Asked) -> None:
             (
                 _("Error of the mix"),
                 _(
-                    "Share of users put into the wrong stage by {n} past forecasts at this distance; “no change”: {theirs}."
+                    "Share of users put into the wrong stage by {n} past forecasts at this distance; "
+                    "“no change”: {theirs}."
                 ),
                 test.mix_error[k],
                 test.mix_error_unchanged[k],
