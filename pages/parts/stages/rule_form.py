@@ -141,12 +141,12 @@ def _row(draft: Draft, rule: DraftRule, place: int, edit: Edit) -> None:
             changed=lambda amount: set_row(replace(row, value=amount)),
         )  # fmt: skip
         st.button(
-            _("Remove"),
+            "",
             icon=":material/close:",
             type="tertiary",
             key=f"{key}_remove",
             disabled=len(rule.rows) == 1,
-            help=_("A rule before the last one needs a condition.") if len(rule.rows) == 1 else None,
+            help=_("A rule before the last one needs a condition.") if len(rule.rows) == 1 else _("Remove"),
             on_click=lambda: set_row(None),
         )
 
