@@ -16,6 +16,7 @@ import typer
 from typer.exceptions import TyperException
 
 from ulm_core.cli import (
+    churn,
     cohort,
     data,
     engagement,
@@ -23,6 +24,7 @@ from ulm_core.cli import (
     keep,
     models,
     recommend,
+    retention,
     simulate,
     stage_rules,
     stages,
@@ -46,9 +48,11 @@ for room in (
     stages,
     stage_rules,
     engagement,
+    retention,
     funnel,
     survival,
     value,
+    churn,
     cohort,
     models,
     recommend,
