@@ -25,7 +25,9 @@ def group_colors(names: list[str]) -> dict[str, str]:
     )
 
 
-def survival_curves(curves: Mapping[str, pd.DataFrame], *, origin: str, median_line: bool = True) -> go.Figure:
+def survival_curves(
+    curves: Mapping[str, pd.DataFrame], *, origin: str, unit: str = "", median_line: bool = True
+) -> go.Figure:
     """Kaplan-Meier steps with 95 % bands, one colour a group.
 
     Parameters
@@ -34,6 +36,8 @@ def survival_curves(curves: Mapping[str, pd.DataFrame], *, origin: str, median_l
         By group: columns ``days``, ``survival``, ``lower``, ``upper``.
     origin
         From when days are counted; the title of the time axis.
+    unit
+        What the share is of; by default those not yet churned.
     median_line
         Draw the line at one half, where the median is read.
     """
@@ -62,7 +66,7 @@ def survival_curves(curves: Mapping[str, pd.DataFrame], *, origin: str, median_l
         )
     figure.update_yaxes(tickformat=".0%", range=[0, 1.02])
     figure.update_xaxes(rangemode="tozero")
-    return _with_origin(finish(figure, unit=_("share not yet churned"), height=400), origin)
+    return _with_origin(finish(figure, unit=unit or _("share not yet churned"), height=400), origin)
 
 
 def cumulative_hazard(curves: Mapping[str, pd.DataFrame], *, origin: str) -> go.Figure:
