@@ -102,6 +102,18 @@ class Database:
         self.execute("SET enable_external_access = false")
         self.execute("SET lock_configuration = true")
 
+    def lock_down(self, files: Sequence[Path]) -> None:
+        """From now on let SQL read these files and nothing else, spill nothing to disk and change no setting.
+
+        Variables of this process (a data frame in some frame) are no tables either.
+        """
+        self.execute("SET python_enable_replacements = false")
+        self.execute("SET temp_directory = ''")
+        self._connection.execute("SET allowed_paths = ?", [[str(path) for path in files]])
+        self.execute("SET allow_community_extensions = false")
+        self.execute("SET enable_external_access = false")
+        self.execute("SET lock_configuration = true")
+
     def _cursor(self) -> duckdb.DuckDBPyConnection:
         # A cursor is a connection of its own: safe beside other threads, but blind to this
         # connection's transaction and temporary tables, which a writer lives on.

@@ -201,6 +201,11 @@ class Snapshot:
     def _has(self, table: str) -> bool:
         return (table == "events" and self._is_parted) or (self.directory / f"{table}.parquet").exists()
 
+    def files(self, table: str) -> list[Path]:
+        """Return the Parquet files that hold a table, sorted."""
+        pattern = files_of(self.directory, table)
+        return sorted(pattern.parent.glob(pattern.name))
+
     @staticmethod
     def open(workspace: Workspace) -> Snapshot:
         """Open the published version; processes share one object per version.
