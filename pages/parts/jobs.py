@@ -29,6 +29,7 @@ KINDS = {
     "load-sample": N_("Load sample data"),
     "load-file": N_("Load a file"),
     "train": N_("Fine-tuning"),
+    "score-churn": N_("Scoring churn risks"),
 }
 
 
