@@ -8,7 +8,7 @@ from functools import partial
 import pandas as pd
 import streamlit as st
 
-from pages.parts import cards, fmt, navigation
+from pages.parts import cards, fmt, navigation, saved_views
 from pages.parts.cards import Kpi, Table, card, chart
 from pages.parts.charts import stages as charts
 from pages.parts.frame import ALL_CONTROLS, View, begin_page
@@ -178,3 +178,4 @@ with begin_page("overview", controls=ALL_CONTROLS) as view:
         draw_mix(view)
     with right:
         draw_active(view, has_base=has_base)
+    saved_views.draw_list()

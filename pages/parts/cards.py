@@ -1,4 +1,4 @@
-"""A card: title, "how is this computed", chart, takeaway, and the same numbers as a table with CSV."""
+"""A card: title, "how is this computed", chart, takeaway, and the same numbers as a table with CSV and Excel."""
 
 from __future__ import annotations
 
@@ -12,14 +12,19 @@ import plotly.graph_objects as go
 import streamlit as st
 from streamlit.typing import PlotlyState
 
-from pages.parts import fmt
-from pages.parts.charts.base import CONFIG
+from pages.parts import asked, fmt
+from pages.parts.charts.annotations import with_annotations
+from pages.parts.charts.base import image_config
+from pages.parts.files import download
 from pages.parts.guard import guarded
 from pages.parts.i18n import _
+from pages.parts.notes import notes
+
+__all__ = ["Kpi", "Table", "card", "chart", "clicked", "download", "draw_table", "explain", "kpi"]
 
 
 @contextmanager
-def card(title: str, *, how: str | None = None, key: str | None = None) -> Iterator[None]:
+def card(title: str, *, how: str | None = None, key: str | None = None, sql: str | None = None) -> Iterator[None]:
     """Draw a bordered card with its title and its definition; an error inside stays inside.
 
     Parameters
@@ -30,15 +35,29 @@ def card(title: str, *, how: str | None = None, key: str | None = None) -> Itera
         Markdown: definition, window and time zone of the numbers.
     key
         Unique name on the page.
+    sql
+        The query behind the numbers, where there is one; what was asked of the analyses is added by itself.
     """
     with st.container(border=True, key=key):
+        definition = None
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             st.subheader(title, anchor=False)
             if how:
-                with st.popover(_("Definition"), icon=":material/help:"):
-                    st.markdown(f"**{_('How is this computed?')}**\n\n{how}")
+                definition = st.popover(_("Definition"), icon=":material/help:")
         with guarded():
             yield
+        questions = asked.take()
+        if definition is not None:
+            with definition:
+                explain(how or "", questions, sql)
+
+
+def explain(how: str, questions: list[asked.Question], sql: str | None = None) -> None:
+    """Answer "how is this computed": the definition, the questions with their specs and row counts, the SQL."""
+    st.markdown(f"**{_('How is this computed?')}**\n\n{how}")
+    asked.draw(questions)
+    if sql:
+        st.code(sql, language="sql")
 
 
 @dataclass(frozen=True)
@@ -55,19 +74,6 @@ def draw_table(table: Table, *, alt: str, key: str, label: str = "") -> None:
     with st.expander(label or _("Show as table"), icon=":material/table_rows:"):
         st.dataframe(table.frame, hide_index=True, alt=alt, column_config=table.column_config)
         download(table.frame, table.name, key=f"csv_{key}")
-
-
-def download(frame: pd.DataFrame, name: str, *, key: str, label: str | None = None) -> None:
-    """Offer `frame` as CSV; the download does not rerun the page."""
-    st.download_button(
-        label or _("Download CSV"),
-        data=lambda: frame.to_csv(index=False).encode("utf-8-sig"),
-        file_name=f"{name}.csv",
-        mime="text/csv",
-        icon=":material/download:",
-        on_click="ignore",
-        key=key,
-    )
 
 
 def chart(
@@ -102,10 +108,12 @@ def chart(
         The selection when `clickable`.
     """
     state: PlotlyState | None = None
+    config = image_config(table.name if table else key)
+    with_annotations(figure, notes())
     if clickable:
-        state = st.plotly_chart(figure, key=key, alt=alt, config=CONFIG, on_select="rerun", selection_mode="points")
+        state = st.plotly_chart(figure, key=key, alt=alt, config=config, on_select="rerun", selection_mode="points")
     else:
-        st.plotly_chart(figure, key=key, alt=alt, config=CONFIG)
+        st.plotly_chart(figure, key=key, alt=alt, config=config)
     if caption:
         st.caption(alt)
     if table is not None:

@@ -23,6 +23,7 @@ LABELS = {
     "alpha": N_("Weight of churn (alpha)"),
     "beta": N_("Weight of recommendation (beta)"),
     "recommendation_loss": N_("Recommendation loss"),
+    "negatives": N_("Negatives a step"),
     "optimizer": N_("Optimiser"),
     "learning_rate": N_("Learning rate"),
     "head_rate_factor": N_("Rate of small nets"),

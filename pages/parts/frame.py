@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TypeVar
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
+from pages.parts import asked, fmt, navigation, notes, saved_views, states, url
 from pages.parts import data as data_module
 from pages.parts import filters as filter_bar
-from pages.parts import fmt, navigation, states, url
 from pages.parts.data import Data
 from pages.parts.filters import Choices, Filters
 from pages.parts.guard import guarded
@@ -103,6 +104,8 @@ class View:
         question = f"{spec.model_dump_json(exclude={'users'})} {self.people}"
         masked = spec.model_copy(update={"users": self.mask})
         name = f"{compute.__module__}.{compute.__qualname__}"
+        n_users = data.index.n_users if masked.users is None else int(masked.users.sum())
+        asked.note(asked.Question(name, spec, data.index.manifest.n_events, n_users))
         return data.remember(name, question, lambda: compute(data.index, data.config, masked))
 
 
@@ -132,12 +135,22 @@ def _language_control() -> None:
     )
 
 
-def _head(info: navigation.PageInfo, sample: str | None) -> None:
+def _head(info: navigation.PageInfo, sample: str | None) -> DeltaGenerator:
+    """Draw title and question; return the place for controls beside the title."""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.title(_(info.title), anchor=False, width="content")
+        beside = st.container(horizontal=True, vertical_alignment="center", width="content", key="head_controls")
         if sample:
-            st.badge(_("Sample data: {name}").format(name=sample), icon=":material/science:", color="violet")
+            beside.badge(_("Sample data: {name}").format(name=sample), icon=":material/science:", color="violet")
     st.caption(_(info.question))
+    return beside
+
+
+def _head_controls(beside: DeltaGenerator, page: str, filters: Filters | None) -> None:
+    with beside:
+        if filters is not None:
+            notes.control(filters.start, filters.end)
+        saved_views.control(page)
 
 
 def _choices(data: Data) -> Choices:
@@ -198,6 +211,7 @@ def _begin(name: str) -> navigation.PageInfo:
     st.set_page_config(page_title=f"{_(info.title)} · {PRODUCT}", page_icon=str(ASSETS / "icon.svg"), layout="wide")
     navigation.ensure_declared(name)
     url.keep(name)
+    asked.clear()
     return info
 
 
@@ -218,13 +232,14 @@ def begin_page(name: str, *, controls: Sequence[str] = ()) -> Iterator[View]:
     data: Data | None = None
     with guarded():
         data = _open()
-        _head(info, data.sample if data else None)
+        beside = _head(info, data.sample if data else None)
         if data is not None:
             use_own_colors(data.rules.colors)
         if data is None:
             states.draw_empty_workspace(name)
         else:
             filters = _filters(data, controls)
+            _head_controls(beside, name, filters if "period" in controls else None)
             view = View(name, data, filters)
             if controls:
                 _chips(view)

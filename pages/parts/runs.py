@@ -25,9 +25,15 @@ METRICS = {
     "recall10": N_("Recall@10"),
     "hit_rate10": N_("Hit rate@10"),
     "recall10_new": N_("Recall@10, new items"),
+    "mrr10": N_("MRR@10"),
     "coverage10": N_("Coverage@10"),
+    "novelty10": N_("Novelty@10"),
+    "diversity10": N_("Diversity@10"),
     "churn_auc": N_("Churn AUC"),
+    "churn_ap": N_("Churn average precision"),
+    "churn_lift": N_("Churn lift, top tenth"),
     "churn_brier": N_("Churn Brier"),
+    "churn_ece": N_("Churn calibration error"),
 }
 METRIC_HELP = {
     "ndcg10": N_("Quality of the ten recommendations, hits at the top count more; 1 is perfect."),
@@ -35,6 +41,12 @@ METRIC_HELP = {
     "hit_rate10": N_("Share of users who bought at least one of the ten."),
     "recall10_new": N_("Recall of items the user had never bought before."),
     "coverage10": N_("Share of the catalogue that is recommended to anybody."),
+    "mrr10": N_("1 / place of the first hit; 0 where none of the ten hits."),
+    "novelty10": N_("How little known what is recommended is: bits, one more for each halving of the buyers."),
+    "diversity10": N_("Share of the pairs among the ten that lie in different categories."),
+    "churn_ap": N_("Precision among the users ranked as likeliest to leave, averaged over those who left."),
+    "churn_lift": N_("How many times as often the tenth with the highest risk left as users at large."),
+    "churn_ece": N_("Mean gap between predicted and observed share of leavers, over ten groups; lower is better."),
     "churn_auc": N_("Chance that a user who left is ranked above one who stayed; 0.5 is guessing."),
     "churn_brier": N_("Mean squared error of the churn probability; lower is better."),
 }
@@ -43,10 +55,13 @@ BASELINES = {
     "popularity_30d": N_("Popularity, last 30 days"),
     "personal_frequency": N_("Personal frequency"),
     "personal_frequency_90d": N_("Personal frequency, 90-day half-life"),
+    "tifu_knn": N_("TIFU-KNN"),
+    "item_knn": N_("Item-kNN"),
+    "ease": N_("EASE"),
     "sessions_56d": N_("Sessions in the last 56 days"),
     "logistic_regression": N_("Logistic regression"),
 }
-LOWER_IS_BETTER = {"churn_brier"}
+LOWER_IS_BETTER = {"churn_brier", "churn_ece"}
 VERDICT_BADGES: dict[Verdict, tuple[str, str, str]] = {
     "better": (N_("beats the baselines"), ":material/trending_up:", "green"),
     "not distinguishable": (N_("no clear difference"), ":material/drag_handle:", "gray"),

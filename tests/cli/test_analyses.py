@@ -122,6 +122,62 @@ class TestRetention:
         answer = ask(log, "retention --period week --kind first-ever --mode on-or-after")
         assert answer["cohorts"][1]["counts"] == [1, 1, 1, 1, 1, 1, 1]  # w, back in the last week
 
+    def test_as_many_cohorts_as_asked_for_from_a_day_on(self, log: Workspace):
+        answer = ask(log, "retention --period week --from 2024-02-12 --cohorts 3")
+        assert [cohort["start"] for cohort in answer["cohorts"]] == ["2024-02-12", "2024-02-19", "2024-02-26"]
+        assert [len(cohort["counts"]) for cohort in answer["cohorts"]] == [3, 2, 1]
+        assert answer["mean"][2] is None or answer["mean"][2] == 0.0
+
+    def test_square_follows_every_cohort_past_the_range(self, log: Workspace):
+        options = "--start view --period week --from 2024-01-01 --to 2024-01-08 --cohorts 2"
+        answer = ask(log, f"retention {options} --square")
+        assert [cohort["counts"] for cohort in answer["cohorts"]] == [[2, 1], [1, 0]]
+
+    def test_rolling_windows_begin_with_the_users_own_start(self, log: Workspace):
+        # u: view on the 1st at 10:00, purchase on the 2nd at 10:00, 24 hours later to the second.
+        options = "--start view --return purchase --period day --from 2024-01-01 --to 2024-01-03"
+        assert ask(log, f"retention {options} --rolling")["cohorts"][0]["counts"] == [2, 1, 0]
+
+    def test_brackets_values_conditions_and_streaks(self, log: Workspace):
+        answer = ask(log, "retention --period day --brackets 1,2-10 --values --return view")
+        assert answer["columns"] == ["0", "1", "2-10"]
+        assert answer["cohorts"][0]["counts"] == [2, 0, 1]
+        assert answer["cohorts"][0]["sums"] == [0, 0, 0]
+        assert ask(log, "retention --period week --mode streak")["cohorts"][0]["counts"][:3] == [2, 1, 0]
+        assert "no brackets" in refused(log, "retention --brackets a-b")
+
+    def test_by_an_entity(self, log: Workspace):
+        assert "property or attribute" in refused(log, "retention --entity account")
+
+
+class TestStickiness:
+    def test_json_as_in_the_contract(self, log: Workspace):
+        options = "--event view --period day --from 2024-01-01 --to 2024-01-08"
+        assert ask(log, f"stickiness {options}")["users_by_active_periods"] == {
+            "1": 1, "2": 1, "3": 0, "4": 0, "5": 0, "6": 0, "7": 0, "8": 0
+        }  # fmt: skip
+        cumulative = ask(log, f"stickiness {options} --cumulative --every 4")
+        assert cumulative["users_by_active_periods"] == {"1": 2, "2": 1}
+
+    def test_criteria(self, log: Workspace):
+        options = "--event * --period day --from 2024-01-01 --to 2024-01-02"
+        assert ask(log, f"stickiness {options} --criteria gte:2")["users_by_active_periods"] == {"1": 1, "2": 0}
+        assert ask(log, f"stickiness {options} --criteria lte:1")["users_by_active_periods"] == {"1": 2, "2": 0}
+        assert "no criterion" in refused(log, "stickiness --criteria two")
+
+
+class TestActivity:
+    def test_active_users_by_day(self, log: Workspace):
+        answer = ask(log, "active-users --from 2024-01-08 --to 2024-01-09")
+        assert answer["period"] == ["2024-01-08", "2024-01-09"]
+        assert (answer["dau"], answer["wau"], answer["mau"]) == ([1, 1], [2, 2], [2, 3])
+        assert answer["dau_mau"] == [1 / 2, 1 / 3]
+
+    def test_sessions(self, log: Workspace):
+        answer = ask(log, "sessions --period week --gap 2h --to 2024-01-01")
+        assert (answer["sessions"], answer["users"], answer["median_seconds"]) == ([3], [2], [3600.0])
+        assert ask(log, "sessions --period week")["gap_seconds"] == 1800
+
 
 class TestStages:
     def test_at_a_time(self, log: Workspace):

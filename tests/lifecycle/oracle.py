@@ -233,6 +233,32 @@ def returns(events: Timeline, periods: Periods, name: str, least: int) -> set[in
     return {k for k in inside if k is not None and inside.count(k) >= least}
 
 
+def cohort_starts(events: Timeline, periods: Periods, start: str, kind: str) -> dict[int, int]:
+    """Return the user's cohorts (period numbers) with the time of the first start event in each."""
+    first: dict[int, int] = {}
+    for t, e in events:
+        k = position(periods, t)
+        if k is not None and matches(e, start):
+            first.setdefault(k, t)
+    return {k: first[k] for k in cohorts(events, periods, start, kind)}
+
+
+def back_at(events: Timeline, bounds: Sequence[int], name: str, least: int) -> list[bool]:
+    """Return for each stretch between two bounds whether it holds enough return events."""
+    inside = [[t for t, e in events if matches(e, name) and a <= t < b] for a, b in itertools.pairwise(bounds)]
+    return [len(times) >= least for times in inside]
+
+
+def counts_in(back: Sequence[bool], first: int, last: int, mode: str) -> bool:
+    """Return whether a user who was back at these lags counts in the column of lags `first` to `last`."""
+    lags = [lag for lag, is_back in enumerate(back) if is_back and lag >= 1]
+    if mode == "on":
+        return any(first <= lag <= last for lag in lags)
+    if mode == "on-or-after":
+        return any(lag >= first for lag in lags)
+    return any(lag <= last for lag in lags)
+
+
 def churn(events: Timeline, horizon: int, end: int, origin: int | None = None) -> tuple[int, bool] | None:
     """Return (observed us, churned) of one user, None when not at risk."""
     times = [t for t, e in events if is_active(e)]

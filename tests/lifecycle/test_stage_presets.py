@@ -1,10 +1,13 @@
 """Every preset covers everyone, and the seven-state growth model is what its authors describe."""
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
 
-from tests.lifecycle.logs import CONFIG, NEW_YORK, days, index_of
+from tests.lifecycle.logs import CONFIG, NEW_YORK, RANDOM_START_US, days, index_of, random_rows, timelines
+from tests.lifecycle.oracle import is_active
 from ulm_core.errors import NotFoundError
-from ulm_core.lifecycle.periods import DAY_US, HOUR_US, local_to_us
+from ulm_core.lifecycle.periods import DAY_US, HOUR_US, local_to_us, make_periods
 from ulm_core.lifecycle.rules import STAGES, UNSEEN
 from ulm_core.lifecycle.stage_presets import PRESET_STAGES, PRESETS, Preset, get_preset
 from ulm_core.lifecycle.stages import assign_stages, stages_at
@@ -83,6 +86,24 @@ class TestGrowthModel:
         index = index_of([("u", first, "a"), ("v", ends[0] - HOUR_US // 2, "a")])
         codes = assign_stages(index, GROWTH, ends, NEW_YORK)
         assert [[GROWTH.name_of(code) for code in row] for row in codes] == [["new", "at-risk WAU"]] * 2
+
+    @settings(max_examples=30, deadline=None)
+    @given(random_rows())
+    def test_states_add_up_to_daily_weekly_and_monthly_active_users(self, rows):
+        index = index_of(rows, 2)
+        first = make_periods(RANDOM_START_US, RANDOM_START_US + 1, "day", "America/New_York").from_us
+        days_of_log = make_periods(first, RANDOM_START_US + 75 * DAY_US, "day", "America/New_York").starts_us
+        codes = assign_stages(index, GROWTH, days_of_log[30:], NEW_YORK)
+        states = [("new", "current", "reactivated", "resurrected"), ("at-risk WAU",), ("at-risk MAU",)]
+        members: tuple[str, ...] = ()
+        for n_days, more in zip((1, 7, 30), states, strict=True):
+            members += more
+            is_member = np.isin(codes, [GROWTH.code(name) for name in members])
+            for user, events in enumerate(timelines(rows).values()):
+                times = [t for t, event in events if is_active(event)]
+                for k, end in enumerate(days_of_log[30:]):
+                    start = days_of_log[30 + k - n_days]
+                    assert is_member[user, k] == any(start <= t < end for t in times)
 
     def test_daily_active_users_are_the_four_active_states(self):
         assert GROWTH.active_stages == ("new", "current", "reactivated", "resurrected")

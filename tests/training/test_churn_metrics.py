@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ulm_core.model.scorer import Calibration
-from ulm_core.training.churn_metrics import auc, brier, fit_platt
+from ulm_core.training.churn_metrics import auc, average_precision, brier, calibration_error, fit_platt, top_decile_lift
 
 
 def test_auc_by_hand_ties_count_half() -> None:
@@ -16,6 +16,35 @@ def test_auc_by_hand_ties_count_half() -> None:
 
 def test_brier_by_hand() -> None:
     assert brier(np.array([1.0, 0.0]), np.array([0.8, 0.4])) == pytest.approx((0.2**2 + 0.4**2) / 2)
+
+
+def test_average_precision_by_hand_ties_are_taken_together() -> None:
+    labels, scores = np.array([1.0, 0, 1, 0]), np.array([0.9, 0.5, 0.5, 0.1])
+    # the first churner at precision 1/1, the second among three: 2/3
+    assert average_precision(labels, scores) == pytest.approx((1 + 2 / 3) / 2)
+    assert average_precision(labels, np.ones(4)) == pytest.approx(2 / 4)
+    assert np.isnan(average_precision(np.zeros(2), np.arange(2.0)))
+
+
+def test_average_precision_agrees_with_scikit_learn() -> None:
+    from sklearn.metrics import average_precision_score
+
+    rng = np.random.default_rng(0)
+    labels, scores = (rng.random(200) < 0.2).astype(float), rng.integers(0, 20, 200) / 20
+    assert average_precision(labels, scores) == pytest.approx(average_precision_score(labels, scores))
+
+
+def test_calibration_error_by_hand() -> None:
+    # two groups: probabilities .1 and .3 with one churner, .8 and .8 with two
+    labels, p = np.array([0.0, 1, 1, 1]), np.array([0.1, 0.3, 0.8, 0.8])
+    assert calibration_error(labels, p, bins=2) == pytest.approx((abs(0.5 - 0.2) * 2 + abs(1 - 0.8) * 2) / 4)
+    assert calibration_error(np.array([0.0, 1.0]), np.array([0.0, 1.0])) == 0.0
+
+
+def test_top_decile_lift_by_hand() -> None:
+    labels = np.array([1.0, 1] + [0] * 18)
+    assert top_decile_lift(labels, labels) == pytest.approx(1.0 / 0.1)
+    assert top_decile_lift(labels, -labels) == 0.0
 
 
 def test_platt_recovers_slope_and_offset() -> None:

@@ -44,7 +44,7 @@ def test_the_run_is_judged_beside_the_baselines_on_the_same_users(run: RunRecord
     assert {row["users"] for row in (run.metrics, run.baselines["popularity"])} == {run.metrics["users"]}
     assert set(run.baselines) == {
         "popularity", "popularity_30d", "personal_frequency", "personal_frequency_90d",
-        "sessions_56d", "logistic_regression",
+        "tifu_knn", "item_knn", "ease", "sessions_56d", "logistic_regression",
     }  # fmt: skip
     assert run.metrics["ndcg10"] > run.baselines["popularity"]["ndcg10"]
     assert 0 <= run.metrics["churn_brier"] <= 1

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ulm_core.training.batches import Targets
-from ulm_core.training.ranking import K, paired_difference, ranking_metrics, tie_priority, top_k
+from ulm_core.training.ranking import ItemFacts, K, paired_difference, ranking_metrics, tie_priority, top_k
 
 
 def targets(*rows: list[int]) -> Targets:
@@ -32,6 +32,15 @@ def test_metrics_by_hand() -> None:
     assert summary["recall10_new"] == 1 / 3  # items 0, 7 and 5 are new; 0 is in the list
     assert summary["coverage10"] == 4 / 20
     assert found.summary(np.array([True, False]))["users"] == 1.0
+
+
+def test_place_novelty_and_diversity_by_hand() -> None:
+    facts = ItemFacts(np.array([1.0, 0.5, 0.25, 0.125]), np.array([0, 0, 1, 1], np.int32))
+    found = ranking_metrics(lists([0, 1, 2], [3]), targets([1], [2]), targets([], []), 4, facts)
+    assert found.reciprocal.tolist() == [1 / 2, 0.0]  # the first hit stands second; there is none
+    assert found.novelty.tolist() == [(0 + 1 + 2) / 3, 3.0]  # bits: 1 in 1, 1 in 2, 1 in 4; 1 in 8
+    assert found.diversity.tolist() == [2 / 3, 0.0]  # of the pairs 0-1, 0-2, 1-2 two are of two categories
+    assert np.isnan(ranking_metrics(lists([0]), targets([1]), targets([]), 4).novelty).all()
 
 
 def test_ideal_is_cut_at_ten() -> None:

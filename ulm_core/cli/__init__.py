@@ -16,6 +16,7 @@ import typer
 from typer.exceptions import TyperException
 
 from ulm_core.cli import (
+    churn,
     cohort,
     data,
     engagement,
@@ -23,7 +24,9 @@ from ulm_core.cli import (
     keep,
     models,
     recommend,
+    retention,
     simulate,
+    stage_rules,
     stages,
     studio,
     survival,
@@ -43,10 +46,13 @@ for room in (
     simulate,
     keep,
     stages,
+    stage_rules,
     engagement,
+    retention,
     funnel,
     survival,
     value,
+    churn,
     cohort,
     models,
     recommend,

@@ -9,9 +9,12 @@ from typing import Annotated, Any, Literal
 import typer
 
 from ulm_core.cli.common import emit, open_workspace, table_lines
+from ulm_core.lifecycle.filters import UserLabels
+from ulm_core.lifecycle.groups import group_labels, largest_groups
 from ulm_core.lifecycle.results import Result
 from ulm_core.timeline.entities import entity_index
 from ulm_core.timeline.index import TimelineIndex
+from ulm_core.warehouse.snapshot import Snapshot
 from ulm_core.workspace import Workspace, WorkspaceConfig
 
 Period = Literal["hour", "day", "week", "month", "quarter"]
@@ -36,6 +39,13 @@ EntityOption = Annotated[
     ),
 ]
 
+ByOption = Annotated[
+    str | None,
+    typer.Option(
+        "--by", metavar="COL", help="Break down by stage, cohort:NAME or a user attribute: the 5 largest groups."
+    ),
+]
+
 
 @dataclass(frozen=True)
 class Log:
@@ -49,6 +59,18 @@ class Log:
     def zone(self) -> str:
         """Name of the calendar's time zone."""
         return self.config.timezone
+
+    def groups(self, by: str | None, end_us: int | None) -> UserLabels | None:
+        """Return the largest groups of a breakdown as they are at the end of a range; None without one."""
+        if by is None:
+            return None
+        at_us = self.index.manifest.last_us + 1 if end_us is None else end_us
+        return largest_groups(group_labels(self.index, self.config, self.snapshot, by, at_us))
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """SQL over the published version."""
+        return Snapshot.open(self.workspace)
 
 
 def open_log(

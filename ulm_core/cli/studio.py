@@ -45,9 +45,9 @@ def job_run(job_id: str, workspace: WorkspaceOption = None) -> None:
 
 def warm(workspace: WorkspaceOption = None) -> None:
     """Compile every kernel ahead of the first question (start calls this)."""
-    from ulm_core.jobs.studio import warm as compile_kernels
+    from ulm_core.jobs.studio import warm_beside
 
-    compile_kernels(open_workspace(workspace))
+    warm_beside(open_workspace(workspace))
 
 
 def jobs(

@@ -16,6 +16,7 @@ from types import FrameType
 
 from ulm_core.errors import UlmError
 from ulm_core.events.samples import DEFAULT_SAMPLE, get_sample
+from ulm_core.events.simulator import warm_simulator
 from ulm_core.lifecycle.warm import warm_kernels
 from ulm_core.messages import N_
 from ulm_core.settings import get_settings
@@ -52,6 +53,13 @@ def load_default_sample(workspace: Workspace) -> None:
 def warm(workspace: Workspace) -> None:
     """Compile every kernel into numba's cache on disk, so that no page waits for it."""
     warm_kernels(TimelineIndex.open(workspace), workspace.config)
+
+
+def warm_beside(workspace: Workspace) -> None:
+    """Compile what the first visits ask for, and the simulator, at a low priority: the dashboard goes first."""
+    os.nice(10)
+    warm(workspace)
+    warm_simulator()
 
 
 def free_port(host: str, first: int) -> int:

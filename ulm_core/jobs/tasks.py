@@ -77,12 +77,20 @@ def train(workspace: Workspace, parameters: Mapping[str, Any], progress: JobProg
     return {"run_id": record.run_id}
 
 
+def score_churn(workspace: Workspace, parameters: Mapping[str, Any], progress: JobProgress) -> dict[str, Any]:
+    """Score the churn risk of every user by the promoted model."""
+    from ulm_core.training.promoted_risk import score_risks
+
+    return {"users": len(score_risks(workspace, progress).users)}
+
+
 TASKS: dict[str, Task] = {
     "load-sample": load_sample,
     "load-file": load_file,
     "simulate": simulate,
     "undo-load": undo_load,
     "train": train,
+    "score-churn": score_churn,
 }
 TRAINING_KINDS = frozenset({"train"})
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from numba import njit
+from pydantic import SkipValidation
 
 from ulm_core.errors import NotFoundError
+from ulm_core.lifecycle.breakdown import Counts, add_up, n_rows, row_of, thin, user_rows
+from ulm_core.lifecycle.conditions import EventMatch
+from ulm_core.lifecycle.filters import UserLabels
+from ulm_core.lifecycle.matching import resolve
 from ulm_core.lifecycle.periods import Interval, Periods
 from ulm_core.lifecycle.results import (
     RangeSpec,
@@ -18,7 +24,6 @@ from ulm_core.lifecycle.results import (
     Stopwatch,
     UserCodes,
     join,
-    mask_or_all,
     number_or_none,
     select,
     share_of,
@@ -26,10 +31,18 @@ from ulm_core.lifecycle.results import (
 from ulm_core.messages import N_
 from ulm_core.timeline.index import Partition, TimelineIndex
 from ulm_core.timeline.runner import map_merge
+from ulm_core.warehouse.reports import sign_ups
 from ulm_core.workspace import WorkspaceConfig
 
+if TYPE_CHECKING:
+    from ulm_core.warehouse.snapshot import Snapshot
+
 ACTIVITIES = (N_("new"), N_("returning"), N_("resurrecting"), N_("dormant"))
-_NONE, _NEW, _RETURNING, _RESURRECTING, _DORMANT = range(5)
+ACTIVE = "active"
+_NEW, _RETURNING, _RESURRECTING, _DORMANT = range(4)
+_ACTIVE, _ANY_ROW = -1, -1
+_UNKNOWN = np.iinfo(np.int64).min
+Times = npt.NDArray[np.int64]
 
 
 class ActivitySpec(RangeSpec):
@@ -40,11 +53,18 @@ class ActivitySpec(RangeSpec):
     interval
         Length of a period.
     events
-        Event names that count as activity; None: all but the passive ones.
+        Events that count as activity, with conditions where wanted; None: all but the passive ones.
+    sign_ups
+        int64[n_users], when users signed up (`sign_up_times`): *new* is then the period of the sign-up, for users who
+        have one. None: the period of the first event.
+    labels
+        Groups of a breakdown.
     """
 
     interval: Interval = "week"
-    events: tuple[str, ...] | None = None
+    events: tuple[EventMatch, ...] | None = None
+    sign_ups: Annotated[Times | None, SkipValidation] = None
+    labels: Annotated[UserLabels | None, SkipValidation] = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -55,31 +75,41 @@ class Activity(Result):
     ----------
     periods
         The periods; the last may still be running.
-    states
-        uint8[n_users, n_periods]; 0 neither active now nor in the period before, then 1 + position
-        in `ACTIVITIES`.
     counts
         int64[4, n_periods], rows as in `ACTIVITIES`; dormant counted positive.
+    labels, group_counts
+        Groups and int64[n_groups, 4, n_periods]; without a breakdown none.
     """
 
     periods: Periods
-    states: npt.NDArray[np.uint8]
-    counts: npt.NDArray[np.int64]
+    counts: Counts
+    labels: UserLabels | None
+    group_counts: Counts
+    find: Callable[[int, int, int], UserCodes] = field(repr=False)
 
     @property
-    def active(self) -> npt.NDArray[np.int64]:
+    def active(self) -> Counts:
         """Active users per period: new + returning + resurrecting."""
-        active: npt.NDArray[np.int64] = self.counts[:3].sum(axis=0)
+        active: Counts = self.counts[:3].sum(axis=0)
         return active
 
     @property
     def pulse(self) -> npt.NDArray[np.float64]:
         """(new + resurrecting) / dormant per period: above 1 the active base grows; nan without dormant."""
-        return share_of(self.counts[0] + self.counts[2], self.counts[3])
+        return share_of(self.counts[_NEW] + self.counts[_RESURRECTING], self.counts[_DORMANT])
 
     def to_arrow(self) -> pa.Table:
-        """Return one row per period: the four counts (dormant negative), active, pulse."""
-        new, returning, resurrecting, dormant = self.counts
+        """Return one row per period (and group): the four counts (dormant negative), active, pulse."""
+        if self.labels is None:
+            return self._table(self.counts)
+        tables = [
+            self._table(counts).append_column("group", pa.array([name] * len(self.periods)))
+            for name, counts in zip(self.labels.names, self.group_counts, strict=True)
+        ]
+        return pa.concat_tables(tables)
+
+    def _table(self, counts: Counts) -> pa.Table:
+        new, returning, resurrecting, dormant = counts
         return pa.table(
             {
                 "period": self.periods.iso_labels(),
@@ -88,88 +118,134 @@ class Activity(Result):
                 "returning": returning,
                 "resurrecting": resurrecting,
                 "dormant": -dormant,
-                "active": self.active,
-                "pulse": self.pulse,
+                "active": counts[:3].sum(axis=0),
+                "pulse": share_of(new + resurrecting, dormant),
             }
         )
 
-    def users(self, cell: tuple[int | str, str]) -> UserCodes:
-        """Return the users of ``(period index or ISO date, activity)``; "active" joins its three parts."""
-        period, activity = cell
-        column = self.states[:, self.periods.position(period) if isinstance(period, str) else period]
-        if activity == "active":
-            return select((column > _NONE) & (column < _DORMANT))
-        if activity not in ACTIVITIES:
-            raise NotFoundError.for_name("stage", activity, (*ACTIVITIES, "active"))
-        return select(column == 1 + ACTIVITIES.index(activity))
+    def users(self, cell: tuple[int | str, str] | tuple[int | str, str, str]) -> UserCodes:
+        """Return the users of ``(period index or ISO date, activity[, group])``; "active" joins its three parts."""
+        period, activity, *group = cell
+        if activity not in (*ACTIVITIES, ACTIVE):
+            raise NotFoundError.for_name("stage", activity, (*ACTIVITIES, ACTIVE))
+        position = self.periods.position(period) if isinstance(period, str) else int(period)
+        state = _ACTIVE if activity == ACTIVE else ACTIVITIES.index(activity)
+        return self.find(row_of(self.labels, group[0]) if group else _ANY_ROW, state, position)
 
     def to_json(self) -> dict[str, Any]:
         """Return the series by name; dormant negative."""
-        new, returning, resurrecting, dormant = self.counts.tolist()
-        return {
-            "periods": self.periods.iso_labels(),
-            "new": new,
-            "returning": returning,
-            "resurrecting": resurrecting,
-            "dormant": [-n for n in dormant],
-            "pulse": [number_or_none(value) for value in self.pulse],
-            "complete": self.periods.is_complete.tolist(),
-            **self.stamp(),
-        }
+        answer = {"periods": self.periods.iso_labels(), **_series(self.counts)}
+        if self.labels is not None:
+            groups = zip(self.labels.names, self.group_counts, strict=True)
+            answer["groups"] = {name: _series(counts) for name, counts in groups}
+        return {**answer, "complete": self.periods.is_complete.tolist(), **self.stamp()}
+
+
+def _series(counts: Counts) -> dict[str, Any]:
+    new, returning, resurrecting, dormant = counts
+    return {
+        "new": new.tolist(),
+        "returning": returning.tolist(),
+        "resurrecting": resurrecting.tolist(),
+        "dormant": (-dormant).tolist(),
+        "pulse": [number_or_none(value) for value in share_of(new + resurrecting, dormant)],
+    }
 
 
 @njit(cache=True, nogil=True)
-def _active_periods(time: Any, event: Any, counted: Any, starts: Any, is_active: Any) -> bool:
-    """Mark the periods with a counted event; return whether there was one before the first period."""
-    n_periods = len(starts) - 1
-    is_active[:] = False
-    seen_before, period = False, 0
+def _states(time: Any, event: Any, counted: Any, starts: Any, sign_up: int, periods: Any, states: Any) -> int:
+    """Write a user's (period, state) pairs in order, at most two a period; return how many.
+
+    Period 0 lies before the range and serves to look back; nothing is written for it.
+    """
+    last_period, found = len(starts) - 2, 0
+    is_known, last, end = False, -2, starts[0]
     for i in range(len(time)):
+        t = time[i]
+        if t < end and last >= 0:  # that period has been seen to
+            continue
         if not counted[event[i]]:
             continue
-        if time[i] < starts[0]:
-            seen_before = True
+        if t < starts[0]:
+            is_known = True
             continue
-        while period < n_periods and time[i] >= starts[period + 1]:
-            period += 1
-        if period == n_periods:
+        if t >= starts[last_period + 1]:
             break
-        is_active[period] = True
-    return seen_before
+        p = max(last + 1, 0)
+        while t >= starts[p + 1]:
+            p += 1
+        if 0 <= last < p - 1:
+            periods[found], states[found] = last + 1, _DORMANT
+            found += 1
+        if p > 0:
+            is_new = starts[p] <= sign_up < starts[p + 1] if sign_up != _UNKNOWN else not is_known
+            periods[found] = p
+            states[found] = _RETURNING if last == p - 1 else (_NEW if is_new else _RESURRECTING)
+            found += 1
+        is_known, last, end = True, p, starts[p + 1]
+    if 0 <= last < last_period:
+        periods[found], states[found] = last + 1, _DORMANT
+        found += 1
+    return found
 
 
 @njit(cache=True, nogil=True)
-def activity_states(offsets: Any, time: Any, event: Any, counted: Any, starts: Any, included: Any) -> Any:
-    """Return uint8[n_users, n_periods] states.
+def walk_activity(
+    offsets: Any, time: Any, event: Any, counted: Any, starts: Any, sign_ups: Any, rows: Any, n_rows: int,
+    cell_row: int, cell_state: int, cell_period: int,
+) -> Any:  # fmt: skip
+    """Count users by row, state and period; or find the users of one cell.
 
-    `starts` holds the boundaries of the periods with one more period in front, so that the first
-    period has a period before it.
+    Parameters
+    ----------
+    starts
+        Boundaries of the periods (us) with one more period in front, so that the first has one before it.
+    sign_ups
+        int64 per user (us), the smallest number where unknown; empty: *new* goes by the first event.
+    rows
+        int32 per user: row of the counts; -1 = left out.
+    cell_row, cell_state, cell_period
+        The cell whose users are wanted; cell_period -1: none, counts are; cell_row -1: any row; cell_state -1: active.
+
+    Returns
+    -------
+    counts : int64[n_rows, 4, n_periods]
+    chosen : bool[n_users]
     """
-    n_users, n_periods = len(offsets) - 1, len(starts) - 1
-    states = np.zeros((n_users, n_periods - 1), np.uint8)
-    is_active = np.empty(n_periods, np.bool_)
+    n_users, n_periods, is_search = len(offsets) - 1, len(starts) - 2, cell_period >= 0
+    counts = np.zeros((0 if is_search else n_rows, 4, n_periods), np.int64)
+    chosen = np.zeros(n_users if is_search else 0, np.bool_)
+    periods, states = np.empty(2 * n_periods + 2, np.int64), np.empty(2 * n_periods + 2, np.int64)
     for user in range(n_users):
-        if not included[user]:
+        row = rows[user]
+        if row < 0 or (is_search and cell_row >= 0 and row != cell_row):
             continue
         a, b = offsets[user], offsets[user + 1]
-        known = _active_periods(time[a:b], event[a:b], counted, starts, is_active) or is_active[0]
-        for p in range(1, n_periods):
-            if is_active[p]:
-                now_known = _RETURNING if is_active[p - 1] else _RESURRECTING
-                states[user, p - 1] = now_known if known else _NEW
-                known = True
-            elif is_active[p - 1]:
-                states[user, p - 1] = _DORMANT
-    return states
+        sign_up = sign_ups[user] if len(sign_ups) else _UNKNOWN
+        n = _states(time[a:b], event[a:b], counted, starts, sign_up, periods, states)
+        for k in range(n):
+            if is_search:
+                is_it = states[k] == cell_state or (cell_state < 0 and states[k] != _DORMANT)
+                chosen[user] |= is_it and periods[k] - 1 == cell_period
+            else:
+                counts[row, states[k], periods[k] - 1] += 1
+    return counts, chosen
 
 
-def compute_activity(index: TimelineIndex, config: WorkspaceConfig, spec: ActivitySpec) -> Activity:
+def compute_activity(
+    index: TimelineIndex, config: WorkspaceConfig, spec: ActivitySpec, snapshot: Snapshot | None = None
+) -> Activity:
     """Return new, returning, resurrecting and dormant users per period.
 
-    New: the period of a user's first counted event in the whole log (before the range too).
-    Returning: also active in the period just before. Resurrecting: active, not in the one before,
-    active earlier. Dormant: not active, but in the one before; counted once. Hence always
-    active = new + returning + resurrecting, and dormant(t) = active(t - 1) - returning(t).
+    Returning: also active in the period just before. New: not so, and the period of a user's first counted event in
+    the whole log (before the range too), or of the sign-up. Resurrecting: active, not in the period before, not new.
+    Dormant: not active, but in the one before; counted once. Hence always active = new + returning + resurrecting,
+    and dormant(t) = active(t - 1) - returning(t).
+
+    Parameters
+    ----------
+    snapshot
+        Where attributes and properties are read; needed when a condition of the spec names one.
 
     Raises
     ------
@@ -178,28 +254,45 @@ def compute_activity(index: TimelineIndex, config: WorkspaceConfig, spec: Activi
     """
     watch = Stopwatch(index)
     periods = spec.periods(index, config, spec.interval)
-    counted = _counted(index, config, spec.events)
-    starts = _with_period_before(periods, config)
-    included = mask_or_all(spec.users, index.n_users)
+    walk = _walker(index, config, spec, periods, snapshot)
+    by_row = map_merge(index, lambda part: thin(walk(part)[0]), add_up)
 
-    def kernel(part: Partition) -> npt.NDArray[np.uint8]:
-        mask = included[part.first_user : part.first_user + part.n_users]
-        partial: npt.NDArray[np.uint8] = activity_states(part.offsets, part.time, part.event, counted, starts, mask)
-        return partial
+    def find(row: int, state: int, period: int) -> UserCodes:
+        return select(map_merge(index, lambda part: walk(part, row, state, period)[1], join))
 
-    states = map_merge(index, kernel, join)
-    counts = np.stack([(states == state).sum(axis=0) for state in (_NEW, _RETURNING, _RESURRECTING, _DORMANT)])
-    return Activity(periods=periods, states=states, counts=counts.astype(np.int64), **watch.fields())
-
-
-def _counted(index: TimelineIndex, config: WorkspaceConfig, events: tuple[str, ...] | None) -> npt.NDArray[np.bool_]:
-    if events is None:
-        return index.active_mask(config)
-    for name in events:
-        index.event_code(name)
-    return index.event_mask(events)
+    return Activity(
+        periods=periods,
+        counts=by_row.sum(axis=0),
+        labels=spec.labels,
+        group_counts=by_row[:-1],
+        find=find,
+        **watch.fields(),
+    )
 
 
-def _with_period_before(periods: Periods, config: WorkspaceConfig) -> npt.NDArray[np.int64]:
+def _walker(
+    index: TimelineIndex, config: WorkspaceConfig, spec: ActivitySpec, periods: Periods, snapshot: Snapshot | None
+) -> Callable[..., tuple[Counts, npt.NDArray[np.bool_]]]:
+    """Return the kernel with everything but the partition and the cell filled in."""
+    events = (EventMatch(),) if spec.events is None else spec.events
+    matcher = resolve(events, index, config, snapshot)
+    counted = np.logical_or.reduce([matcher.flags(event) for event in events])
     first = periods.before(config.timezone, config.week_start)
-    return np.concatenate([[first], periods.starts_us])
+    starts = np.concatenate([[first], periods.starts_us])
+    rows = user_rows(spec.labels, spec.users, index.n_users)
+    sign_ups = np.empty(0, np.int64) if spec.sign_ups is None else spec.sign_ups
+
+    def walk(part: Partition, row: int = _ANY_ROW, state: int = 0, period: int = -1) -> Any:
+        mine = slice(part.first_user, part.first_user + part.n_users)
+        return walk_activity(
+            part.offsets, part.time, matcher.events(part), counted, starts, sign_ups[mine], rows[mine],
+            n_rows(spec.labels), row, state, period,
+        )  # fmt: skip
+
+    return walk
+
+
+def sign_up_times(index: TimelineIndex, snapshot: Snapshot) -> Times:
+    """Return int64[n_users], when each user signed up (UTC us); the smallest number where nobody knows."""
+    known = sign_ups(snapshot)
+    return np.array([known.get(str(user), _UNKNOWN) for user in index.user_ids], np.int64)

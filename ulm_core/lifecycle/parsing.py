@@ -12,6 +12,8 @@ from ulm_core.messages import N_
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
 
+_BRACKET = re.compile(r"(\d+)(?:\s*[-–]\s*(\d+))?")
+
 
 def parse_duration(text: str) -> float:
     """Return a duration such as ``30s``, ``15m``, ``12h``, ``14d`` or ``8w`` in seconds.
@@ -33,6 +35,28 @@ def parse_duration(text: str) -> float:
             N_("“{text}” is not a duration. Write a number and a unit: 30s, 15m, 12h, 14d or 8w."), text=text
         )
     return seconds
+
+
+def parse_brackets(text: str) -> tuple[tuple[int, int], ...]:
+    """Return columns of several lags such as ``1,2-7,8-14``, both ends included.
+
+    Raises
+    ------
+    InputError
+        When the text is no such list.
+
+    Examples
+    --------
+    >>> parse_brackets("1, 2-7")
+    ((1, 1), (2, 7))
+    """
+    found = []
+    for part in text.split(","):
+        match = _BRACKET.fullmatch(part.strip())
+        if match is None:
+            raise InputError(N_("“{text}” are no brackets. Write lags and ranges of them: 1,2-7,8-14."), text=text)
+        found.append((int(match[1]), int(match[2] or match[1])))
+    return tuple(found)
 
 
 def parse_time(text: str, timezone: str) -> int:

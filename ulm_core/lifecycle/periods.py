@@ -16,15 +16,19 @@ from numpy.typing import NDArray
 
 from ulm_core.errors import InputError
 from ulm_core.messages import N_
+from ulm_core.moments import DAY_US as DAY_US  # part of this module's own words, too
+from ulm_core.moments import HOUR_US as HOUR_US
+from ulm_core.moments import SECOND_US as SECOND_US
 
 Interval = Literal["hour", "day", "week", "month", "quarter"]
 WeekStart = Literal["monday", "sunday"]
 INTERVALS: tuple[Interval, ...] = ("hour", "day", "week", "month", "quarter")
 
-SECOND_US = 1_000_000
-HOUR_US = 3_600 * SECOND_US
-DAY_US = 86_400 * SECOND_US
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# No period is longer: clocks go back by an hour or so, and once in history by a day.
+_LONGEST_US: dict[Interval, int] = {
+    "hour": HOUR_US, "day": 2 * DAY_US, "week": 8 * DAY_US, "month": 32 * DAY_US, "quarter": 93 * DAY_US,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,6 +178,19 @@ def make_periods(
     boundaries = np.array(starts, dtype=np.int64)
     limit = boundaries[-1] if as_of_us is None else as_of_us
     return Periods(boundaries, tuple(labels), boundaries[1:] <= limit, interval)
+
+
+def first_periods(
+    from_us: int,
+    count: int,
+    interval: Interval,
+    timezone: str = "UTC",
+    week_start: WeekStart = "monday",
+    as_of_us: int | None = None,
+) -> Periods:
+    """Return exactly `count` periods, the first one holding `from_us`; as `make_periods` otherwise."""
+    made = make_periods(from_us, from_us + count * _LONGEST_US[interval], interval, timezone, week_start, as_of_us)
+    return Periods(made.starts_us[: count + 1], made.labels[:count], made.is_complete[:count], interval)
 
 
 def _calendar(

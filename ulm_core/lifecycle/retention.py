@@ -2,88 +2,90 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from numba import njit
-from pydantic import Field
 
-from ulm_core.lifecycle.events import ANY_EVENT, event_flags
-from ulm_core.lifecycle.periods import Interval, Periods
-from ulm_core.lifecycle.results import (
-    RangeSpec,
-    Result,
-    Stopwatch,
-    UserCodes,
-    join,
-    mask_or_all,
-    number_or_none,
-    select,
-    share_of,
-)
+from ulm_core.errors import InputError
+from ulm_core.lifecycle import retention_kernels as kernels
+from ulm_core.lifecycle.breakdown import Counts, add_up, n_rows, row_of, thin, user_rows
+from ulm_core.lifecycle.intervals import wilson
+from ulm_core.lifecycle.matching import resolve
+from ulm_core.lifecycle.periods import Periods
+from ulm_core.lifecycle.results import Result, Stopwatch, UserCodes, join, number_or_none, select, share_of
+from ulm_core.lifecycle.retention_plan import OWN_US, Column, Plan, RetentionSpec, plan_retention
+from ulm_core.lifecycle.scale import exact_scale
+from ulm_core.messages import N_
 from ulm_core.timeline.index import Partition, TimelineIndex
 from ulm_core.timeline.runner import map_merge
 from ulm_core.workspace import WorkspaceConfig
 
-Kind = Literal["recurring", "first-time", "first-ever"]
-Mode = Literal["on", "on-or-after"]
-_STARTED, _RETURNED = np.uint8(1), np.uint8(2)
+if TYPE_CHECKING:
+    from ulm_core.warehouse.snapshot import Snapshot
 
+__all__ = ["Retention", "RetentionSpec", "compute_retention"]
 
-class RetentionSpec(RangeSpec):
-    """Asks for a cohort triangle over the periods of the range.
-
-    Attributes
-    ----------
-    start_event, return_event
-        Event names; ``*`` is any event but the passive ones.
-    interval
-        Length of a period.
-    kind
-        recurring: a user is in the cohort of every period with a start event; first-time: only of the
-        first one within the range; first-ever: only of the first one in the whole log, so users who
-        started before the range are in no cohort.
-    mode
-        on: came back in exactly that period; on-or-after: in it or any later one of the range.
-    min_occurrences
-        Return events in one period that make a user "back" in it.
-    """
-
-    start_event: str = ANY_EVENT
-    return_event: str = ANY_EVENT
-    interval: Interval = "week"
-    kind: Kind = "first-time"
-    mode: Mode = "on"
-    min_occurrences: int = Field(1, ge=1)
+_MODES = {
+    "on": kernels.ON,
+    "on-or-after": kernels.ON_OR_AFTER,
+    "on-or-before": kernels.ON_OR_BEFORE,
+    "streak": kernels.STREAK,
+}
+_KINDS = {
+    "recurring": kernels.RECURRING,
+    "first-time": kernels.FIRST_TIME,
+    "first-ever": kernels.FIRST_EVER,
+}
+_ANY_ROW = -1
+_NO_VALUE = np.empty(0)
+Find = Callable[[int, int, int], UserCodes]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Retention(Result):
-    """A cohort triangle.
+    """A cohort triangle, or square.
 
     Attributes
     ----------
+    spec
+        What was asked.
     periods
-        Cohorts, and the periods in which users may come back.
-    mode
-        on or on-or-after.
-    sizes
-        int64[n_periods] users per cohort.
+        One cohort each.
+    columns
+        What the columns after the cohort's size stand for; column 0 is the whole cohort.
     counts
-        int64[n_periods, n_periods]; ``counts[c, k]`` users of cohort c who were back k periods later;
-        -1 where that lies after the range. Lag 0 is the whole cohort.
-    flags
-        uint8[n_users, n_periods]; 1 = in that period's cohort, 2 = came back in it.
+        int64[n_cohorts, n_columns]; ``counts[c, k]`` users of cohort c who count in column k; -1 where the cohort
+        is not followed so far.
+    sums
+        float64[n_cohorts, n_columns]: value of those users' return events in that column; None unless asked for.
+    group_counts
+        int64[n_groups, n_cohorts, n_columns], as `counts`; without groups none.
+    is_complete
+        bool[n_cohorts, n_columns]: False where the column is not over for all of the cohort, or not followed.
     """
 
+    spec: RetentionSpec
     periods: Periods
-    mode: Mode
-    sizes: npt.NDArray[np.int64]
-    counts: npt.NDArray[np.int64]
-    flags: npt.NDArray[np.uint8]
+    columns: tuple[Column, ...]
+    counts: Counts
+    sums: npt.NDArray[np.float64] | None
+    group_counts: Counts
+    is_complete: npt.NDArray[np.bool_]
+    find: Find = field(repr=False)
+
+    @property
+    def sizes(self) -> Counts:
+        """int64[n_cohorts] users per cohort."""
+        return self.counts[:, 0]
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Names of the groups; empty without a breakdown."""
+        return () if self.spec.labels is None else self.spec.labels.names
 
     @property
     def rates(self) -> npt.NDArray[np.float64]:
@@ -91,114 +93,108 @@ class Retention(Result):
         return np.where(self.counts >= 0, share_of(self.counts, self.sizes[:, None]), np.nan)
 
     @property
-    def is_complete(self) -> npt.NDArray[np.bool_]:
-        """bool[n_periods, n_periods]: False where the period of return is still running."""
-        n = len(self.periods)
-        later = np.add.outer(np.arange(n), np.arange(n))
-        return np.where(later < n, self.periods.is_complete[np.minimum(later, n - 1)], False)
+    def averages(self) -> npt.NDArray[np.float64]:
+        """Value per user who counts in the cell; nan where nobody does.
+
+        Raises
+        ------
+        InputError
+            When no value was asked for.
+        """
+        if self.sums is None:
+            raise InputError(N_("This retention was computed without values."))
+        each: npt.NDArray[np.float64] = np.full(self.sums.shape, np.nan)
+        return np.divide(self.sums, self.counts, out=each, where=self.counts > 0)
+
+    @property
+    def interval(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Wilson's 95% interval of each rate: lower and upper, nan as `rates`."""
+        low, high = wilson(np.maximum(self.counts, 0), self.sizes[:, None])
+        hidden = self.counts < 0
+        return np.where(hidden, np.nan, low), np.where(hidden, np.nan, high)
 
     @property
     def mean(self) -> npt.NDArray[np.float64]:
-        """Mean rate per lag, weighted by cohort size, over all cells of the triangle (running ones too)."""
-        return self._mean(self.counts >= 0)
+        """Mean rate per column, weighted by cohort size, over all cells of the triangle (running ones too)."""
+        return share_of(*weighted(self.counts, self.counts >= 0))
 
     @property
     def mean_complete(self) -> npt.NDArray[np.float64]:
-        """Mean rate per lag, weighted by cohort size, over complete cells only: what a curve should draw."""
-        return self._mean((self.counts >= 0) & self.is_complete)
+        """Mean rate per column, weighted by cohort size, over complete cells only: what a curve should draw."""
+        return share_of(*weighted(self.counts, self.is_complete))
 
-    def _mean(self, shown: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-        return share_of(np.where(shown, self.counts, 0).sum(axis=0), (self.sizes[:, None] * shown).sum(axis=0))
+    @property
+    def mean_interval(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Wilson's 95% interval of `mean_complete`; of recurring cohorts too narrow, as users count repeatedly."""
+        return wilson(*weighted(self.counts, self.is_complete))
+
+    def group_mean(self, group: str) -> npt.NDArray[np.float64]:
+        """Return `mean_complete` of one group."""
+        return share_of(*weighted(self.group_counts[row_of(self.spec.labels, group)], self.is_complete))
 
     def to_arrow(self) -> pa.Table:
-        """Return cohort, size, lag, users, rate, is_complete: one row per cell of the triangle."""
-        cohort, lag = np.nonzero(self.counts >= 0)
-        labels = np.array(self.periods.iso_labels())
+        """Return one row per cell of the triangle: cohort, size, lag, users, rate, its interval, is_complete."""
+        cohort, column = np.nonzero(self.counts >= 0)
+        low, high = self.interval
+        names = np.array([name.label for name in self.columns])
+        values = {} if self.sums is None else {"value": self.sums, "value_per_user": self.averages}
+        cells = {"rate": self.rates, "rate_low": low, "rate_high": high, "is_complete": self.is_complete, **values}
         return pa.table(
             {
-                "cohort": labels[cohort],
+                "cohort": np.array(self.periods.iso_labels())[cohort],
                 "size": self.sizes[cohort],
-                "lag": lag,
-                "users": self.counts[cohort, lag],
-                "rate": self.rates[cohort, lag],
-                "is_complete": self.is_complete[cohort, lag],
+                "lag": column if self.spec.brackets is None else names[column],
+                "users": self.counts[cohort, column],
+                **{name: cell[cohort, column] for name, cell in cells.items()},
             }
         )
 
-    def users(self, cell: tuple[int | str, int]) -> UserCodes:
-        """Return the users of ``(cohort index or ISO date, lag)``."""
-        cohort, lag = cell
-        row = self.periods.position(cohort) if isinstance(cohort, str) else cohort
-        started = (self.flags[:, row] & _STARTED) > 0
-        if lag == 0:
-            return select(started)
-        last = None if self.mode == "on-or-after" else row + lag + 1
-        back = (self.flags[:, row + lag : last] & _RETURNED).any(axis=1)
-        return select(started & back)
+    def users(self, cell: tuple[int | str, int] | tuple[int | str, int, str]) -> UserCodes:
+        """Return the users of ``(cohort index or ISO date, column)``, or ``(cohort, column, group)``."""
+        cohort, column, *group = cell
+        position = self.periods.position(cohort) if isinstance(cohort, str) else int(cohort)
+        if not self.counts[position, column] >= 0:
+            raise InputError(N_("This cohort is not followed so far."))
+        return self.find(row_of(self.spec.labels, group[0]) if group else _ANY_ROW, position, column)
 
     def to_json(self) -> dict[str, Any]:
-        """Return cohorts with their counts by lag, and the weighted mean row."""
+        """Return cohorts with their counts by column, and the weighted mean row; by group where asked for."""
+        answer: dict[str, Any] = self._cohorts_json(self.counts)
+        if self.sums is not None:
+            for row, sums, averages in zip(answer["cohorts"], self.sums, self.averages, strict=True):
+                n = len(row["counts"])
+                row |= {"sums": sums[:n].tolist(), "averages": [number_or_none(value) for value in averages[:n]]}
+        if self.spec.brackets is not None:
+            answer["columns"] = [column.label for column in self.columns]
+        if self.groups:
+            answer["groups"] = {
+                name: self._cohorts_json(counts) for name, counts in zip(self.groups, self.group_counts, strict=True)
+            }
+        return answer | self.stamp()
+
+    def _cohorts_json(self, counts: Counts) -> dict[str, Any]:
         cohorts = [
-            {"start": label, "size": int(size), "counts": row[row >= 0].tolist()}
-            for label, size, row in zip(self.periods.iso_labels(), self.sizes, self.counts, strict=True)
+            {"start": label, "size": int(row[0]), "counts": row[row >= 0].tolist()}
+            for label, row in zip(self.periods.iso_labels(), counts, strict=True)
         ]
-        mean = [number_or_none(value) for value in self.mean]
-        return {"cohorts": cohorts, "mean": mean, **self.stamp()}
+        mean = share_of(*weighted(counts, counts >= 0))
+        return {"cohorts": cohorts, "mean": [number_or_none(value) for value in mean]}
 
 
-@njit(cache=True, nogil=True)
-def retention_flags(
-    offsets: Any, time: Any, event: Any, starts_it: Any, returns: Any, boundaries: Any,
-    included: Any, is_recurring: bool, looks_before: bool, min_occurrences: int,
-) -> Any:  # fmt: skip
-    """Return uint8[n_users, n_periods]; bit 1 = in the period's cohort, bit 2 = back in the period."""
-    n_users, n_periods = len(offsets) - 1, len(boundaries) - 1
-    flags = np.zeros((n_users, n_periods), np.uint8)
-    for user in range(n_users):
-        if not included[user]:
-            continue
-        started, period, times = False, 0, 0
-        for i in range(offsets[user], offsets[user + 1]):
-            if time[i] < boundaries[0]:
-                started = started or (looks_before and starts_it[event[i]])
-                continue
-            while period < n_periods and time[i] >= boundaries[period + 1]:
-                period += 1
-                times = 0
-            if period == n_periods:
-                break
-            if starts_it[event[i]] and (is_recurring or not started):
-                started = True
-                flags[user, period] |= _STARTED
-            if returns[event[i]]:
-                times += 1
-                if times >= min_occurrences:
-                    flags[user, period] |= _RETURNED
-    return flags
+def weighted(counts: Counts, shown: npt.NDArray[np.bool_]) -> tuple[Counts, Counts]:
+    """Return numerator and denominator of the mean rate per column over the cells that are shown."""
+    return np.where(shown, counts, 0).sum(axis=0), (counts[:, :1] * shown).sum(axis=0)
 
 
-@njit(cache=True, nogil=True)
-def retention_counts(flags: Any, on_or_after: bool) -> Any:
-    """Return int64[n_periods, n_periods] users of each cohort back at each lag (lag 0 = the cohort)."""
-    n_users, n_periods = flags.shape
-    counts = np.zeros((n_periods, n_periods), np.int64)
-    for user in range(n_users):
-        last_return = -1
-        for p in range(n_periods):
-            if flags[user, p] & _RETURNED:
-                last_return = p
-        for cohort in range(n_periods):
-            if not flags[user, cohort] & _STARTED:
-                continue
-            counts[cohort, 0] += 1
-            for p in range(cohort + 1, last_return + 1):
-                if on_or_after or flags[user, p] & _RETURNED:
-                    counts[cohort, p - cohort] += 1
-    return counts
-
-
-def compute_retention(index: TimelineIndex, config: WorkspaceConfig, spec: RetentionSpec) -> Retention:
+def compute_retention(
+    index: TimelineIndex, config: WorkspaceConfig, spec: RetentionSpec, snapshot: Snapshot | None = None
+) -> Retention:
     """Return the cohort triangle: cohort by the period of the start event, users back by lag.
+
+    Parameters
+    ----------
+    snapshot
+        Where attributes and properties are read; needed when a condition of the spec names one.
 
     Raises
     ------
@@ -206,24 +202,60 @@ def compute_retention(index: TimelineIndex, config: WorkspaceConfig, spec: Reten
         When an event of the spec is not in the log.
     """
     watch = Stopwatch(index)
-    periods = spec.periods(index, config, spec.interval)
-    starts_it = event_flags(index, config, spec.start_event)
-    returns = event_flags(index, config, spec.return_event)
-    included = mask_or_all(spec.users, index.n_users)
+    plan = plan_retention(index, config, spec)
+    scale = exact_scale(index) if spec.with_value else 1.0
+    walk = _walker(index, config, spec, plan, scale, snapshot)
+    partials = map_merge(index, lambda part: tuple(map(thin, walk(part)[:2])), list)
+    by_row, sums = (_spread(spec, add_up([partial[k] for partial in partials])) for k in (0, 1))
+    hidden = ~plan.is_shown
 
-    def kernel(part: Partition) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-        flags = retention_flags(
-            part.offsets, part.time, part.event, starts_it, returns, periods.starts_us,
-            included[part.first_user : part.first_user + part.n_users],
-            spec.kind == "recurring", spec.kind == "first-ever", spec.min_occurrences,
+    def find(row: int, cohort: int, column: int) -> UserCodes:
+        return select(map_merge(index, lambda part: walk(part, row, cohort, column)[2], join))
+
+    return Retention(
+        spec=spec,
+        periods=plan.cohorts,
+        columns=plan.columns,
+        counts=np.where(hidden, -1, by_row.sum(axis=0)),
+        sums=np.where(hidden, np.nan, sums.sum(axis=0) / scale) if spec.with_value else None,
+        group_counts=np.where(hidden, -1, by_row[:-1]),
+        is_complete=plan.is_complete,
+        find=find,
+        **watch.fields(),
+    )
+
+
+def _walker(
+    index: TimelineIndex,
+    config: WorkspaceConfig,
+    spec: RetentionSpec,
+    plan: Plan,
+    scale: float,
+    snapshot: Snapshot | None,
+) -> Callable[..., tuple[Counts, Counts, npt.NDArray[np.bool_]]]:
+    """Return the kernel with everything but the partition and the cell filled in."""
+    matcher = resolve((spec.start_event, spec.return_event), index, config, snapshot)
+    starts, returns = matcher.flags(spec.start_event), matcher.flags(spec.return_event)
+    flags = (kernels.STARTS * starts + kernels.RETURNS * returns).astype(np.uint8)
+    rows = user_rows(spec.labels, spec.users, index.n_users)
+    width = OWN_US[spec.interval] if spec.own_windows else 0
+
+    def walk(part: Partition, row: int = _ANY_ROW, cohort: int = -1, column: int = 0) -> Any:
+        return kernels.walk_retention(
+            part.offsets, part.time, matcher.events(part), part.value if spec.with_value else _NO_VALUE, scale, flags,
+            plan.bounds, len(plan.cohorts), spec.follow or 0, width, _KINDS[spec.kind], _MODES[spec.mode],
+            spec.min_occurrences, plan.column_of, len(plan.columns),
+            rows[part.first_user : part.first_user + part.n_users], n_rows(spec.labels), row, cohort, column,
         )  # fmt: skip
-        return flags, retention_counts(flags, spec.mode == "on-or-after")
 
-    partials = map_merge(index, kernel, list)
-    counts: npt.NDArray[np.int64] = np.sum([count for _, count in partials], axis=0)
-    n = len(periods)
-    outside = np.add.outer(np.arange(n), np.arange(n)) >= n
-    sizes = counts[:, 0].copy()
-    counts[outside] = -1
-    flags = join([flag for flag, _ in partials])
-    return Retention(periods=periods, mode=spec.mode, sizes=sizes, counts=counts, flags=flags, **watch.fields())
+    return walk
+
+
+def _spread(spec: RetentionSpec, counts: Counts) -> Counts:
+    """Return counts of every column a user counts in, from those of the one column the kernel notes."""
+    if spec.mode == "on" or not counts.size:
+        return counts
+    later = counts[..., 1:]
+    # Up to that column and all before it: add up from the right.
+    ahead = slice(None) if spec.mode == "on-or-before" else slice(None, None, -1)
+    return np.concatenate([counts[..., :1], later[..., ahead].cumsum(axis=-1)[..., ahead]], axis=-1)

@@ -55,7 +55,10 @@ def restore(workspace: Workspace, version: int, owner: str = "") -> StageRules:
     NotFoundError
         When there is no such version.
     """
-    return put_in_force(workspace, _documents(workspace).get(NAME, version).body, owner)
+    for saved in rule_history(workspace):
+        if saved.version == version:
+            return put_in_force(workspace, saved.body, owner)
+    raise NotFoundError.for_name("version", str(version), [str(saved.version) for saved in rule_history(workspace)])
 
 
 def _documents(workspace: Workspace) -> Documents[StageRules]:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ulm_core.errors import InputError, NotFoundError
+from ulm_core.lifecycle.intervals import wilson
 from ulm_core.lifecycle.periods import to_datetime
 from ulm_core.lifecycle.results import Result, Spec, Stopwatch, UserCodes, mask_or_all, select, share_of
 from ulm_core.lifecycle.rules import NOT_YET_SEEN, UNSEEN, StageRules, workspace_rules
@@ -74,6 +75,11 @@ class TransitionMatrix(Result):
         """Counts over the row's sum, nan in rows without users."""
         return share_of(self.counts, self.counts.sum(axis=1, keepdims=True))
 
+    @property
+    def intervals(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Wilson's 95% interval of each rate, for itself: lower and upper, nan in rows without users."""
+        return wilson(self.counts, self.counts.sum(axis=1, keepdims=True))
+
     def links(self) -> pa.Table:
         """Return source, target, users, rate for every transition someone made: the ribbons of a Sankey."""
         rows, columns = np.nonzero(self.counts)
@@ -102,16 +108,28 @@ class TransitionMatrix(Result):
 
     def to_json(self) -> dict[str, Any]:
         """Return the matrix as nested counts."""
-        matrix = {
-            source: dict(zip(self.stages, row.tolist(), strict=True))
-            for source, row in zip(self.sources, self.counts, strict=True)
-        }
+        lower, upper = self.intervals
         return {
             "from": to_datetime(self.from_us).isoformat(),
             "to": to_datetime(self.to_us).isoformat(),
-            "transitions": matrix,
+            "transitions": self._nested(self.counts),
+            "rates": self._nested(self.rates),
+            "lower": self._nested(lower),
+            "upper": self._nested(upper),
             **self.stamp(),
         }
+
+    def _nested(self, cells: npt.NDArray[Any]) -> dict[str, dict[str, Any]]:
+        rows = zip(self.sources, cells.tolist(), strict=True)
+        return {source: dict(zip(self.stages, row, strict=True)) for source, row in rows}
+
+
+def count_transitions(before: StageCodes, after: StageCodes, n_stages: int) -> npt.NDArray[np.int64]:
+    """Return int64[n_stages + 1, n_stages] users by stage before (last row: not yet seen) and after."""
+    seen = after != UNSEEN  # whoever was seen before is still seen after
+    rows = np.where(before[seen] == UNSEEN, n_stages, before[seen]).astype(np.int64)
+    flat = np.bincount(rows * n_stages + after[seen], minlength=(n_stages + 1) * n_stages)
+    return flat.reshape(n_stages + 1, n_stages).astype(np.int64)
 
 
 def compute_transitions(index: TimelineIndex, config: WorkspaceConfig, spec: TransitionSpec) -> TransitionMatrix:
@@ -129,15 +147,11 @@ def compute_transitions(index: TimelineIndex, config: WorkspaceConfig, spec: Tra
     codes = assign_stages(index, rules, [spec.from_us, spec.to_us], config)
     codes[~mask_or_all(spec.users, index.n_users)] = UNSEEN
     before, after = np.ascontiguousarray(codes[:, 0]), np.ascontiguousarray(codes[:, 1])
-    n_stages = len(rules.stages)
-    seen = after != UNSEEN  # whoever was seen before is still seen after
-    rows = np.where(before[seen] == UNSEEN, n_stages, before[seen]).astype(np.int64)
-    flat = np.bincount(rows * n_stages + after[seen], minlength=(n_stages + 1) * n_stages)
     return TransitionMatrix(
         rules=rules,
         from_us=spec.from_us,
         to_us=spec.to_us,
-        counts=flat.reshape(n_stages + 1, n_stages).astype(np.int64),
+        counts=count_transitions(before, after, len(rules.stages)),
         before=before,
         after=after,
         **watch.fields(),

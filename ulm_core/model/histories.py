@@ -13,11 +13,12 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from ulm_core.moments import DAY_US as DAY_US  # every room above measures in days
+from ulm_core.moments import SECOND_US
 from ulm_core.timeline.index import History, TimelineIndex
 
-DAY_US = 86_400_000_000
 #: Events without a session id start a new session after this pause (the usual web convention).
-SESSION_GAP_US = 30 * 60 * 1_000_000
+SESSION_GAP_US = 30 * 60 * SECOND_US
 
 I64 = npt.NDArray[np.int64]
 I32 = npt.NDArray[np.int32]

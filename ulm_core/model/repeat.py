@@ -14,6 +14,7 @@ import numba
 import numpy as np
 
 from ulm_core.model.histories import DAY_US, F32, F64, I16, I32, I64, Histories, Mask, starts_session
+from ulm_core.moments import HOUR_US
 
 #: Columns of `RepeatPairs.features`. Counts and days are log(1 + x); half-lives as named. ``hour_match`` and
 #: ``weekday_match`` count purchases at the hour (UTC, a bell of two hours) and on the weekday of the reference
@@ -54,7 +55,6 @@ _RATES = np.log(2.0) / np.array([15.0, 30.0, 90.0])
 _COUNT, _FIRST, _LAST, _BEFORE, _FIRST_S, _LAST_S, _DECAY = 0, 1, 2, 3, 4, 5, 6
 _HOUR, _WEEKDAY, _LINES, _STATE = 11, 12, 13, 14
 _MATCH_RATE = np.log(2.0) / 120.0
-_HOUR_US = 3_600_000_000
 # What is known of the user at the reference time.
 _RECENCY, _SESSIONS_28D, _TENURE, _USER_LINES, _HOUR_NOW, _USER = 0, 1, 2, 3, 4, 5
 
@@ -147,7 +147,7 @@ def _again(state: F64, day: float, ordinal: int) -> None:
 def _match(state: F64, moment: int, at_us: int, lines: int) -> None:
     """Add a purchase's likeness to the reference moment, and the size of its session."""
     weight = np.exp(-_MATCH_RATE * (at_us - moment) / DAY_US)
-    hours = abs(at_us % DAY_US - moment % DAY_US) / _HOUR_US
+    hours = abs(at_us % DAY_US - moment % DAY_US) / HOUR_US
     hours = min(hours, 24.0 - hours)
     state[_HOUR] += weight * np.exp(-hours * hours / 8.0)
     state[_WEEKDAY] += weight * ((at_us // DAY_US) % 7 == (moment // DAY_US) % 7)
@@ -254,7 +254,7 @@ def _fill(
             user[_RECENCY] = (at_us[row] - time[previous]) / DAY_US
             user[_TENURE] = (at_us[row] - time[first]) / DAY_US
             user[_USER_LINES] = lines[1:].mean()
-            user[_HOUR_NOW] = at_us[row] % DAY_US / _HOUR_US
+            user[_HOUR_NOW] = at_us[row] % DAY_US / HOUR_US
         for k in range(offsets[row], used):
             slot[codes[k]] = -1
             _write(out[k], state[k], user[_TENURE], ordinal, user)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from collections.abc import Collection
 from pathlib import Path
 from urllib.parse import quote
 
@@ -17,8 +16,9 @@ from ulm_core.messages import N_
 from ulm_core.settings import get_settings
 from ulm_core.timeline.build import build_index
 from ulm_core.timeline.index import TimelineIndex, open_index
+from ulm_core.timeline.properties import property_names
 from ulm_core.warehouse.database import literal
-from ulm_core.warehouse.reports import attribute_values, property_names
+from ulm_core.warehouse.reports import attribute_values
 from ulm_core.warehouse.snapshot import Snapshot, property_sql
 from ulm_core.workspace import Workspace
 
@@ -56,14 +56,6 @@ def entity_index(workspace: Workspace, column: str) -> TimelineIndex:
 def entities_dir(workspace: Workspace, version: str) -> Path:
     """Return the folder of the re-keyed indexes of a version."""
     return workspace.cache_dir / "entities" / version
-
-
-def drop_entities(workspace: Workspace, kept: Collection[str | None]) -> None:
-    """Remove what was made from versions that are gone."""
-    parent = entities_dir(workspace, "-").parent
-    for path in parent.iterdir() if parent.is_dir() else ():
-        if path.name not in kept:
-            shutil.rmtree(path, ignore_errors=True)
 
 
 def _build(workspace: Workspace, column: str, directory: Path) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ulm_core.errors import NotFoundError, UlmError
+from ulm_core.errors import InputError, NotFoundError, UlmError
 from ulm_core.messages import N_
 from ulm_core.timeline.ids import as_ids, read_ids, write_ids
 from ulm_core.timeline.index import TimelineIndex
@@ -79,9 +79,13 @@ def property_column(index: TimelineIndex, snapshot: Snapshot, name: str) -> Prop
     ------
     NotFoundError
         When no event has such a property.
+    InputError
+        When the index is keyed by something else than users (`ulm_core.timeline.entities`).
     UlmError
         When the snapshot is not the one the index was built from.
     """
+    if index.directory.parent != snapshot.directory:
+        raise InputError(N_("Conditions on event properties need timelines of users, not of another key."))
     if name not in property_names(snapshot):
         raise NotFoundError.for_name("property", name, property_names(snapshot))
     stem = hashlib.sha256(name.encode()).hexdigest()[:24]

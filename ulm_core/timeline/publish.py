@@ -23,7 +23,6 @@ from ulm_core.messages import N_, Message, message
 from ulm_core.settings import get_settings
 from ulm_core.timeline.append import ROWS, append_index, can_append_to
 from ulm_core.timeline.build import build_index
-from ulm_core.timeline.entities import drop_entities
 from ulm_core.warehouse.access import open_warehouse
 from ulm_core.warehouse.database import Database, disk_full_error
 from ulm_core.warehouse.head import Head, read_head
@@ -49,7 +48,7 @@ from ulm_core.warehouse.tables import TableReport
 from ulm_core.workspace import Workspace, WorkspaceConfig, write_atomically
 
 T = TypeVar("T")
-VERSION_CACHES = ("columns", "entities")  # folders of the cache that hold one folder a version
+VERSION_CACHES = ("columns", "entities", "risk")  # folders of the cache that hold one folder a version
 
 
 def _quiet(_: Message) -> None:
@@ -133,7 +132,6 @@ def _drop_old_versions(workspace: Workspace, current: str) -> None:
     for path in [*workspace.versions_dir.iterdir(), *caches]:
         if path.name not in kept:
             shutil.rmtree(path, ignore_errors=True)
-    drop_entities(workspace, kept)
 
 
 def settle(workspace: Workspace, report: Report = _quiet) -> bool:

@@ -17,6 +17,7 @@ from ulm_core.timeline.index import TimelineIndex
 from ulm_core.training.batches import churn_labels, make_examples
 from ulm_core.training.config import FineTuneConfig
 from ulm_core.training.judge import FOREVER, Judge, RankItems
+from ulm_core.training.neighbours import neighbour_scorers
 from ulm_core.training.ranking import RankingMetrics
 from ulm_core.training.split import Split, make_split
 from ulm_core.workspace import Workspace
@@ -41,6 +42,7 @@ def ranking_baselines(index: TimelineIndex, split: Split, judge: Judge) -> dict[
         FREQUENCY: _personal(index, split, judge, popular, half_life=False),
         FREQUENCY_90D: _personal(index, split, judge, popular, half_life=True),
     }
+    scorers |= neighbour_scorers(index, split, judge)
     return {name: judge.rank(score) for name, score in scorers.items()}
 
 

@@ -26,14 +26,49 @@ def brier(labels: Numbers, probabilities: Numbers) -> float:
     return float(np.mean((probabilities - labels) ** 2)) if len(labels) else float("nan")
 
 
+def average_precision(labels: Numbers, scores: Numbers) -> float:
+    """Return the mean precision at each churner, users of one score taken together; nan without a churner."""
+    positive = labels > 0.5
+    if not positive.any():
+        return float("nan")
+    order = np.argsort(-scores, kind="stable")
+    ends = np.flatnonzero(np.diff(scores[order], append=np.nan) != 0)  # the last user of each score
+    hits = np.cumsum(positive[order])[ends]
+    gained = np.diff(hits, prepend=0)
+    return float((gained * hits / (ends + 1)).sum() / positive.sum())
+
+
+def calibration_error(labels: Numbers, probabilities: Numbers, bins: int = 10) -> float:
+    """Return the expected calibration error over `bins` groups of equal size (Naeini et al. 2015), 0 to 1."""
+    if not len(labels):
+        return float("nan")
+    groups = np.array_split(np.argsort(probabilities, kind="stable"), min(bins, len(labels)))
+    gaps = [abs(float(labels[g].mean()) - float(probabilities[g].mean())) * len(g) for g in groups]
+    return sum(gaps) / len(labels)
+
+
+def top_decile_lift(labels: Numbers, scores: Numbers) -> float:
+    """Return the churn rate of the tenth with the highest scores over that of all; nan without a churner."""
+    rate = float(labels.mean()) if len(labels) else 0.0
+    if not rate:
+        return float("nan")
+    top = np.argsort(-scores, kind="stable")[: max(1, len(labels) // 10)]
+    return float(labels[top].mean()) / rate
+
+
 def churn_summary(labels: Numbers, scores: Numbers, probabilities: Numbers | None) -> dict[str, float]:
-    """Return AUC of the scores, Brier of the probabilities (when there are any), rows and churn rate."""
+    """Return how scores order users, how honest the probabilities are (when there are any), rows and churn rate."""
     found = {
         "churn_auc": auc(labels, scores),
+        "churn_ap": average_precision(labels, scores),
+        "churn_lift": top_decile_lift(labels, scores),
         "churn_users": float(len(labels)),
         "churn_rate": float(labels.mean()) if len(labels) else float("nan"),
     }
-    return found if probabilities is None else {**found, "churn_brier": brier(labels, probabilities)}
+    if probabilities is None:
+        return found
+    honesty = {"churn_brier": brier(labels, probabilities), "churn_ece": calibration_error(labels, probabilities)}
+    return {**found, **honesty}
 
 
 def fit_platt(labels: Numbers, logits: Numbers, steps: int = 50) -> Calibration:

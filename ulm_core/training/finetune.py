@@ -233,6 +233,7 @@ def judge(ready: Prepared, trained: Trained) -> dict[str, object]:
     split, index = ready.split, ready.index
     stages = ready.stages_at(np.array([split.test_us]))[:, 0]
     test = Judge.at(index, split, split.test_us, FOREVER, split.candidates, stages)
+    test = test.with_facts(index, split.roles.purchase, ready.builder.catalogue.category_of_item)
     calibration = Calibration(*trained.card.calibration)
     scorer = Scorer(trained.network, trained.builder, trained.statistics["test"], calibration)
     ours = rank_with(scorer, ready, test)

@@ -9,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ulm_core.lifecycle.rules import StageRules
-from ulm_core.model.histories import F32, I32, I64, Histories
+from ulm_core.model.catalogue import item_counts
+from ulm_core.model.histories import F32, I32, I64, Histories, Mask
 from ulm_core.timeline.index import TimelineIndex
 from ulm_core.training.batches import ChurnLabels, Targets, churn_labels, make_examples, target_items
 from ulm_core.training.churn_metrics import Numbers, churn_summary
-from ulm_core.training.ranking import K, RankingMetrics, ranking_metrics, tie_priority, top_k
+from ulm_core.training.ranking import ItemFacts, K, RankingMetrics, ranking_metrics, tie_priority, top_k
 from ulm_core.training.split import Split
 
 FOREVER = np.iinfo(np.int64).max
@@ -45,6 +46,8 @@ class Judge:
         Whether items a user had may be ranked.
     own_us
         int64[n_users] by user code, where everyone has a cut of their own; `at_us` is then the end of the log.
+    facts
+        What novelty and diversity of a list are computed from.
     """
 
     at_us: int
@@ -58,6 +61,7 @@ class Judge:
     stages: npt.NDArray[np.uint8]
     keeps_seen: bool
     own_us: I64 | None = None
+    facts: ItemFacts | None = None
 
     @staticmethod
     def at(
@@ -106,7 +110,7 @@ class Judge:
                 old = self.seen.take(rows)
                 scores[old.rows, old.columns] = -np.inf
             lists[rows] = top_k(scores, priority, K)
-        return ranking_metrics(lists, self.relevant, self.seen, self.n_items)
+        return ranking_metrics(lists, self.relevant, self.seen, self.n_items, self.facts)
 
     def churn_metrics(self, scores: Numbers, probabilities: Numbers | None = None) -> dict[str, float]:
         """Return the churn metrics of scores per entry of `churn_users`."""
@@ -114,6 +118,23 @@ class Judge:
         return churn_summary(
             self.churn.churned[known], scores[known], None if probabilities is None else probabilities[known]
         )
+
+    def with_facts(self, index: TimelineIndex, purchase: Mask, category: I32) -> Judge:
+        """Return the judge of novelty and diversity too.
+
+        Parameters
+        ----------
+        purchase
+            bool per event code.
+        category
+            int32[n_item_codes], category codes; negative where unknown.
+        """
+        counts = item_counts(index, self.position, self.n_items, purchase, [self.at_us], ())
+        buyers = max(int((np.diff(index.offsets) > 0).sum()), 1)
+        items = np.flatnonzero(self.position >= 0)
+        by_column = np.empty(self.n_items, np.int32)
+        by_column[self.position[items]] = category[items]
+        return replace(self, facts=ItemFacts(np.maximum(counts.buyers[0], 1) / buyers, by_column))
 
     def histories(self, index: TimelineIndex, users: I64) -> Histories:
         """Return the histories of `users` up to the cut."""

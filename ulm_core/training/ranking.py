@@ -60,8 +60,14 @@ class RankingMetrics:
 
     Attributes
     ----------
-    ndcg, recall, hit
-        float64[n]; NDCG's ideal puts min(K, relevant) hits first.
+    ndcg, recall, hit, reciprocal
+        float64[n]; NDCG's ideal puts min(K, relevant) hits first; reciprocal is 1 / place of the first hit, 0 where
+        there is none (its mean is the MRR).
+    novelty
+        float64[n], mean self-information ``-log2(share of buyers who had the item)`` of a list, in bits
+        (Zhou et al. 2010); nan where popularity is not known.
+    diversity
+        float64[n], share of the pairs in a list that lie in different categories; nan where there are none.
     repeat_hits, repeat_total, new_hits, new_total
         int64[n], relevant items the user had before, and had not, found in the list and in all.
     coverage
@@ -71,6 +77,9 @@ class RankingMetrics:
     ndcg: F64
     recall: F64
     hit: F64
+    reciprocal: F64
+    novelty: F64
+    diversity: F64
     repeat_hits: I64
     repeat_total: I64
     new_hits: I64
@@ -91,14 +100,35 @@ class RankingMetrics:
             "ndcg10": mean(self.ndcg),
             "recall10": mean(self.recall),
             "hit_rate10": mean(self.hit),
+            "mrr10": mean(self.reciprocal),
             "recall10_repeat": share(self.repeat_hits, self.repeat_total),
             "recall10_new": share(self.new_hits, self.new_total),
             "coverage10": self.coverage,
+            "novelty10": mean(self.novelty),
+            "diversity10": mean(self.diversity),
             "users": float(users),
         }
 
 
-def ranking_metrics(top: I32, relevant: Targets, seen: Targets, n_items: int) -> RankingMetrics:
+@dataclass(frozen=True, eq=False)
+class ItemFacts:
+    """What is known of the ranked items before the cut.
+
+    Attributes
+    ----------
+    share
+        float64[n_items], share of the buyers who had the item; at least one buyer is assumed of each.
+    category
+        int32[n_items], category codes.
+    """
+
+    share: F64
+    category: I32
+
+
+def ranking_metrics(
+    top: I32, relevant: Targets, seen: Targets, n_items: int, facts: ItemFacts | None = None
+) -> RankingMetrics:
     """Return the metrics of ranked lists.
 
     Parameters
@@ -109,6 +139,8 @@ def ranking_metrics(top: I32, relevant: Targets, seen: Targets, n_items: int) ->
         Items bought in the test period, and before it; every row has a relevant item.
     n_items
         Number of ranked items.
+    facts
+        For novelty and diversity.
     """
     counts = relevant.counts
     is_hit, is_known = _marks(top, relevant.offsets, relevant.columns, seen.offsets, seen.columns, n_items)
@@ -122,12 +154,33 @@ def ranking_metrics(top: I32, relevant: Targets, seen: Targets, n_items: int) ->
         ndcg=(is_hit * discount).sum(1) / np.maximum(ideal, 1e-12),
         recall=hits / np.maximum(counts, 1),
         hit=(hits > 0).astype(np.float64),
+        reciprocal=(is_hit / np.arange(1, K + 1)).max(1, initial=0.0),
+        novelty=_novelty(top, facts),
+        diversity=_diversity(top, facts),
         repeat_hits=known_in_list,
         repeat_total=repeat_total,
         new_hits=hits - known_in_list,
         new_total=counts - repeat_total,
         coverage=len(listed) / max(n_items, 1),
     )
+
+
+def _novelty(top: I32, facts: ItemFacts | None) -> F64:
+    if facts is None:
+        return np.full(len(top), np.nan)
+    listed = top >= 0
+    bits = np.where(listed, -np.log2(facts.share[np.maximum(top, 0)]), 0.0)
+    return np.asarray(bits.sum(1) / np.maximum(listed.sum(1), 1), np.float64)
+
+
+def _diversity(top: I32, facts: ItemFacts | None) -> F64:
+    if facts is None:
+        return np.full(len(top), np.nan)
+    category = np.where(top >= 0, facts.category[np.maximum(top, 0)], -1)
+    first, second = np.triu_indices(top.shape[1], 1)
+    both = (category[:, first] >= 0) & (category[:, second] >= 0)
+    different = both & (category[:, first] != category[:, second])
+    return np.asarray(different.sum(1) / np.maximum(both.sum(1), 1), np.float64)
 
 
 @numba.njit(nogil=True, cache=True)

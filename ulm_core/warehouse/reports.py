@@ -159,10 +159,12 @@ def users_with(snapshot: Snapshot, attribute: str, values: Sequence[str]) -> lis
     return [str(value) for value in table["user_id"].to_pylist()]
 
 
-def property_names(snapshot: Snapshot) -> list[str]:
-    """Return the names of the properties that events carry, in order."""
-    keys = "SELECT DISTINCT unnest(json_keys(properties)) AS name FROM events WHERE properties IS NOT NULL"
-    return [str(name) for name in snapshot.query(f"SELECT name FROM ({keys}) ORDER BY name")["name"].to_pylist()]
+def sign_ups(snapshot: Snapshot) -> dict[str, int]:
+    """Return when users signed up (UTC us), for those of whom it is known."""
+    if "signed_up_at" not in snapshot.query("SELECT * FROM users LIMIT 0").column_names:
+        return {}
+    table = snapshot.query("SELECT user_id, epoch_us(signed_up_at) AS at FROM users WHERE signed_up_at IS NOT NULL")
+    return dict(zip(table["user_id"].to_pylist(), table["at"].to_pylist(), strict=True))
 
 
 def attribute_of_users(snapshot: Snapshot, attribute: str) -> dict[str, str]:

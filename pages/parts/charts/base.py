@@ -17,10 +17,23 @@ _NUMERIC_DATES = [
 ]
 CONFIG = {
     "displaylogo": False,
-    "displayModeBar": "hover",
-    "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d"],
-    "toImageButtonOptions": {"format": "png", "scale": 2},
+    "displayModeBar": True,
+    "modeBarButtonsToRemove": [
+        "select2d",
+        "lasso2d",
+        "autoScale2d",
+        "zoomIn2d",
+        "zoomOut2d",
+        "pan2d",
+        "zoom2d",
+        "resetScale2d",
+    ],
 }
+
+
+def image_config(name: str) -> dict[str, object]:
+    """Return the configuration of a chart whose camera button saves it as ``<name>.png``."""
+    return {**CONFIG, "toImageButtonOptions": {"format": "png", "scale": 2, "filename": name}}
 
 
 def finish(
@@ -51,7 +64,7 @@ def finish(
     """
     figure.update_layout(
         height=height,
-        margin={"l": 8, "r": 8, "t": 40 if legend else 14, "b": 8},
+        margin={"l": 8, "r": 8, "t": 64 if legend else 26, "b": 8},
         hovermode=hovermode,
         showlegend=legend,
         legend={

@@ -22,10 +22,14 @@ from ulm_core.events.simulator import (
     simulate,
     simulated_bundle,
     simulator_config,
+    warm_simulator,
 )
 from ulm_core.events.simulator.chunks import chunks
-from ulm_core.events.simulator.fakes import SLACK
+from ulm_core.events.simulator.fakes import SLACK, draw_people, simulate_users
+from ulm_core.events.simulator.records import emit
+from ulm_core.events.simulator.sessions import pick_item
 from ulm_core.events.simulator.shop import build_shop
+from ulm_core.events.simulator.streams import below
 from ulm_core.timeline.publish import import_bundle, import_file
 from ulm_core.warehouse.reports import dataset_summary
 from ulm_core.workspace import Workspace
@@ -203,3 +207,13 @@ def test_every_parameter_is_in_the_docs_as_it_is() -> None:
     shown = {name: f"{f.default:.4g}" if isinstance(f.default, float) else str(f.default) for name, f in fields}
     rows = [f"| `{name}` | {shown[name]} | {field.description} |" for name, field in fields]
     assert [row for row in rows if row not in page] == []
+
+
+def test_warming_compiles_what_the_sample_needs() -> None:
+    warm_simulator()
+    kernels = (simulate_users, draw_people, emit, pick_item, below)
+    before = [len(kernel.signatures) for kernel in kernels]
+    bundle = get_sample("simulated-shop").read()
+    assert next(iter(bundle.events())).num_rows > 0
+    assert [len(kernel.signatures) for kernel in kernels] == before
+    assert max(before) == 1  # numba compiles a function once more for every literal it is given

@@ -7,6 +7,7 @@ from ulm_core.events.simulator.run import (
     read_simulated_shop,
     simulate,
     simulated_bundle,
+    warm_simulator,
 )
 from ulm_core.events.simulator.truth import DIRTY_REASONS
 
@@ -20,4 +21,5 @@ __all__ = [
     "simulate",
     "simulated_bundle",
     "simulator_config",
+    "warm_simulator",
 ]

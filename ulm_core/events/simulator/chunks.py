@@ -29,11 +29,12 @@ from ulm_core.events.simulator.records import (
 from ulm_core.events.simulator.shop import Shop
 from ulm_core.events.simulator.streams import PURPOSES, STREAM
 from ulm_core.events.simulator.words import AGE_GROUPS, CHANNELS, REGIONS
+from ulm_core.moments import DAY_US
 
 USERS_AT_ONCE = 32_768
 UNREADABLE_TIME = "yesterday noon"
 UNREADABLE_VALUE = "n/a"
-_IMPLAUSIBLE_SHIFT = 200 * 365 * 86_400_000_000  # two centuries late
+_IMPLAUSIBLE_SHIFT = 200 * 365 * DAY_US  # two centuries late
 _KIND = {name: code for code, name in enumerate(DIRTY_KINDS)}
 OUTCOMES = ("users", "treated", "y0", "y1", "propensity")
 
@@ -219,7 +220,7 @@ def _moments(times: np.ndarray) -> pa.Array:
 
 def delivery_of(config: SimulatorConfig, moments: np.ndarray) -> Any:
     """Return the number of the delivery in which rows of these moments arrive; the last takes what comes after."""
-    length = config.delivery_days * 86_400_000_000
+    length = config.delivery_days * DAY_US
     return np.clip((moments - config.start_us) // length, 0, config.deliveries - 1)
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from ulm_core.errors import InputError
 from ulm_core.messages import N_
+from ulm_core.moments import DAY_US
 
 MAX_DELIVERIES = 400  # one open file each
 MAX_ROWS_PER_USER = 50_000  # nobody, robots included, writes more rows; the chunk buffer relies on it
@@ -99,12 +100,12 @@ class SimulatorConfig(BaseModel):
     @property
     def start_us(self) -> int:
         """First moment of the log, microseconds since 1970 UTC."""
-        return (self.start - dt.date(1970, 1, 1)).days * 86_400_000_000
+        return (self.start - dt.date(1970, 1, 1)).days * DAY_US
 
     @property
     def end_us(self) -> int:
         """First moment after the log, microseconds since 1970 UTC."""
-        return self.start_us + self.days * 86_400_000_000
+        return self.start_us + self.days * DAY_US
 
 
 def campaigns_that_fit(days: int) -> int:

@@ -10,12 +10,13 @@ from numba import njit
 
 from ulm_core.events.simulator.config import MAX_ROWS_PER_USER
 from ulm_core.events.simulator.lives import draw_person, live, receive_campaigns
-from ulm_core.events.simulator.records import DAY, RATE, ROBOT, SECOND, SHILLING, VIEW, emit, pause
+from ulm_core.events.simulator.records import NOTHING, RATE, ROBOT, SHILLING, VIEW, emit, pause
 from ulm_core.events.simulator.sessions import pick_category, pick_item
 from ulm_core.events.simulator.streams import BEHAVIOUR, PROFILE, begin, below, normal
+from ulm_core.moments import DAY_US, SECOND_US
 
 STORMS = 4
-ROBOT_PERIOD = 2 * SECOND
+ROBOT_PERIOD = 2 * SECOND_US
 
 # Rows beyond `chunk_rows` that one user may still write, every one of them followed by a broken copy.
 SLACK = 2 * MAX_ROWS_PER_USER + 16
@@ -36,9 +37,9 @@ def shill(walk: Any, world: Any, person: Any) -> None:
             cluster = below(stream, world.rates.clusters)
             item = pick_item(world, stream, cluster, pick_category(world, stream, cluster), state.clock)
             stars = min(5.0, max(1.0, math.floor(4.0 + 1.1 * normal(stream))))
-        emit(walk, world, person, VIEW, item, np.nan, np.nan, state.session, -1)
+        emit(walk, world, person, VIEW, item, np.nan, np.nan, state.session, NOTHING)
         pause(walk, stream, 10.0)
-        emit(walk, world, person, RATE, item, stars, np.nan, state.session, -1)
+        emit(walk, world, person, RATE, item, stars, np.nan, state.session, NOTHING)
         pause(walk, stream, 20.0)
 
 
@@ -53,10 +54,10 @@ def storm(walk: Any, world: Any, person: Any) -> None:
         state.clock = start
         state.session += 1
         for _ in range(world.rates.robot_requests):
-            emit(walk, world, person, VIEW, item, np.nan, np.nan, state.session, -1)
+            emit(walk, world, person, VIEW, item, np.nan, np.nan, state.session, NOTHING)
             item = (item + 1) % n_items
             state.clock += ROBOT_PERIOD
-        start += DAY * (1 + below(stream, 7))
+        start += DAY_US * (1 + below(stream, np.int64(7)))
 
 
 @njit(cache=True, nogil=True)

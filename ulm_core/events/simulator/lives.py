@@ -13,13 +13,14 @@ from ulm_core.events.simulator.records import (
     ATTACK_DAYS,
     ATTACK_SHARE,
     CART,
-    DAY,
     HELD_OUT,
+    N_AGES,
+    N_REGIONS,
     NEVER,
+    NOTHING,
     REAL,
     RECEIVED,
     ROBOT,
-    SECOND,
     SHILLING,
     VIEW,
     emit,
@@ -27,17 +28,18 @@ from ulm_core.events.simulator.records import (
 )
 from ulm_core.events.simulator.sessions import buy, live_session, pick_category, pick_item
 from ulm_core.events.simulator.streams import BEHAVIOUR, CAMPAIGN, below, exponential, normal, pick, uniform
+from ulm_core.moments import DAY_US, HOUR_US, SECOND_US
 
 
 @njit(cache=True, nogil=True)
 def next_session(world: Any, stream: Any, after: int, per_day: float) -> int:
     """Return the next moment of a Poisson process whose rate follows the seasons (thinning), or past the end."""
     rates = world.rates
-    mean = DAY / (per_day * rates.season_max)
+    mean = DAY_US / (per_day * rates.season_max)
     t = float(after)
     while t < rates.end:
         t += exponential(stream, mean)
-        hour = int((t - rates.season_start) // 3_600_000_000)
+        hour = int((t - rates.season_start) // HOUR_US)
         if hour >= len(world.season) or uniform(stream) * rates.season_max < world.season[hour]:
             break
     return int(t // 1000) * 1000
@@ -69,7 +71,7 @@ def _return_after(walk: Any, world: Any, person: Any, died: int) -> int:
         person.first_churn = died
     back = rates.end
     if uniform(stream) < rates.resurrection_share:
-        back = min(rates.end, died + int(exponential(stream, rates.resurrection_days * DAY) // 1000) * 1000)
+        back = min(rates.end, died + int(exponential(stream, rates.resurrection_days * DAY_US) // 1000) * 1000)
     _note_lapse(walk, world, died, back)
     person.alive = back < rates.end
     return int(back)
@@ -84,7 +86,7 @@ def live(walk: Any, world: Any, person: Any) -> None:
         live_session(walk, world, person, t)
         ended = walk.state.clock
         hazard = churn_hazard(world, person)
-        died = ended + int(exponential(stream, DAY / hazard)) if hazard > 0 else rates.end
+        died = ended + int(exponential(stream, DAY_US / hazard)) if hazard > 0 else rates.end
         t = next_session(world, stream, ended, person.sessions_per_day)
         if died < t and died < rates.end:
             t = _return_after(walk, world, person, died)
@@ -98,13 +100,14 @@ def _respond(walk: Any, world: Any, person: Any, c: int, stream: Any) -> None:
     """Write the purchase a campaign caused: one view, one cart, one purchase inside the window."""
     state = walk.state
     state.clock = (
-        world.campaigns[c].at + int(uniform(stream) * (world.rates.campaign_window_days - 0.5) * 86_400) * SECOND
+        world.campaigns[c].at + int(uniform(stream) * (world.rates.campaign_window_days - 0.5) * 86_400) * SECOND_US
     )
     state.session += 1
-    item = pick_item(world, stream, person.cluster, pick_category(world, stream, person.cluster), state.clock)
-    emit(walk, world, person, VIEW, item, np.nan, np.nan, state.session, -1)
+    cluster = np.int64(person.cluster)
+    item = pick_item(world, stream, cluster, pick_category(world, stream, cluster), state.clock)
+    emit(walk, world, person, VIEW, item, np.nan, np.nan, state.session, NOTHING)
     pause(walk, stream, 30.0)
-    emit(walk, world, person, CART, item, np.nan, 1.0, state.session, -1)
+    emit(walk, world, person, CART, item, np.nan, 1.0, state.session, NOTHING)
     pause(walk, stream, 60.0)
     buy(walk, world, person, stream, item)
 
@@ -124,7 +127,7 @@ def receive_campaigns(walk: Any, world: Any, person: Any, outcome: Any) -> None:
         if person.arrived >= world.campaigns[c].at or not person.consent:
             continue
         walk.state.clock = world.campaigns[c].at
-        emit(walk, world, person, RECEIVED if is_treated else HELD_OUT, -1, np.nan, np.nan, -1, c)
+        emit(walk, world, person, RECEIVED if is_treated else HELD_OUT, NOTHING, np.nan, np.nan, NOTHING, c)
         total = outcome[c, walk.marks[c].lapsed]
         total[0] += 1
         total[1] += is_treated
@@ -146,9 +149,9 @@ def draw_person(world: Any, person: Any, stream: Any) -> None:
     elif kind < rates.shilling_share + rates.robot_share:
         person.fake = ROBOT
     person.cluster = below(stream, rates.clusters)
-    person.channel = pick(stream, world.channels.cumulative, 0, len(world.channels))
-    person.region = person.cluster % 6 if uniform(stream) < 0.4 else below(stream, 6)
-    person.age = below(stream, 5)
+    person.channel = pick(stream, world.channels.cumulative, np.int64(0), len(world.channels))
+    person.region = person.cluster % N_REGIONS if uniform(stream) < 0.4 else below(stream, N_REGIONS)
+    person.age = below(stream, N_AGES)
     person.consent = uniform(stream) < 0.8
     spread = rates.session_spread
     person.sessions_per_day = rates.sessions_per_week / 7.0 * math.exp(spread * normal(stream) - spread * spread / 2.0)
@@ -160,15 +163,15 @@ def draw_person(world: Any, person: Any, stream: Any) -> None:
     is_early = uniform(stream) < rates.early_share
     person.arrived = _arrival(world, stream, rates.season_start if is_early else rates.start, is_early)
     if person.fake == SHILLING:
-        days = min(ATTACK_DAYS, (rates.end - attack_start(world)) // DAY)
-        person.arrived = attack_start(world) + int(uniform(stream) * max(days - 1, 1) * 86_400) * SECOND
+        days = min(ATTACK_DAYS, (rates.end - attack_start(world)) // DAY_US)
+        person.arrived = attack_start(world) + int(uniform(stream) * max(days - 1, 1) * 86_400) * SECOND_US
 
 
 @njit(cache=True, nogil=True)
 def attack_start(world: Any) -> int:
     """Return the moment the shilling attack begins."""
-    days = (world.rates.end - world.rates.start) // DAY
-    return int(world.rates.start + int(days * ATTACK_SHARE) * DAY)
+    days = (world.rates.end - world.rates.start) // DAY_US
+    return int(world.rates.start + int(days * ATTACK_SHARE) * DAY_US)
 
 
 @njit(cache=True, nogil=True)
@@ -178,6 +181,6 @@ def _arrival(world: Any, stream: Any, first: int, is_early: bool) -> int:
     length = (rates.start if is_early else rates.end) - first
     for _ in range(64):
         t = first + int(uniform(stream) * (length // 1000)) * 1000
-        if uniform(stream) * rates.season_max < world.season[(t - rates.season_start) // 3_600_000_000]:
+        if uniform(stream) * rates.season_max < world.season[(t - rates.season_start) // HOUR_US]:
             break
     return int(t)

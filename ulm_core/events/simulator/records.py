@@ -12,11 +12,15 @@ from numba import njit
 
 from ulm_core.events.simulator.config import MAX_ROWS_PER_USER
 from ulm_core.events.simulator.streams import NOISE, below, exponential, uniform
+from ulm_core.events.simulator.words import AGE_GROUPS, REGIONS
+from ulm_core.moments import DAY_US, SECOND_US
 
 EVENTS = (
     "view", "search", "add to cart", "purchase", "rate", "share", "campaign received", "campaign held out",
 )  # fmt: skip
-VIEW, SEARCH, CART, PURCHASE, RATE, SHARE, RECEIVED, HELD_OUT = tuple(range(len(EVENTS)))
+# Codes that kernels hand on are numpy numbers: numba compiles a function again for every literal it is called with.
+VIEW, SEARCH, CART, PURCHASE, RATE, SHARE, RECEIVED, HELD_OUT = tuple(np.arange(len(EVENTS)))
+NOTHING = np.int64(-1)  # no item, no session, no property
 
 FAKE_KINDS = ("", "shilling", "robot")
 REAL, SHILLING, ROBOT = tuple(range(len(FAKE_KINDS)))
@@ -25,7 +29,8 @@ DIRTY_KINDS = (
     "missing user", "missing time", "missing event", "unreadable time", "implausible time", "unreadable value",
     "duplicate",
 )  # fmt: skip
-CLEAN = -1
+CLEAN = NOTHING
+N_DIRTY_KINDS, N_REGIONS, N_AGES = np.array([len(DIRTY_KINDS), len(REGIONS), len(AGE_GROUPS)])
 
 PERSON = np.dtype(
     [("fake", "i1"), ("cluster", "i1"), ("channel", "i1"), ("region", "i1"), ("age", "i1"), ("consent", "i1"),
@@ -37,13 +42,11 @@ ROW = np.dtype(
      ("session", "i4"), ("property", "i2"), ("event", "i1"), ("dirty", "i1")]
 )  # fmt: skip
 MARK = np.dtype([("bought", "i8"), ("lapsed", "i8")])
-STATE = np.dtype([("n", "i8"), ("session", "i4"), ("last_item", "i4"), ("user", "i4"), ("clock", "i8")])
+STATE = np.dtype([("n", "i8"), ("session", "i8"), ("last_item", "i8"), ("user", "i8"), ("clock", "i8")])
 
 NEVER = -(2**62)
 ATTACK_SHARE = 0.6  # how far into the log the shilling attack begins
 ATTACK_DAYS = 10
-SECOND = 1_000_000
-DAY = 86_400 * SECOND
 MAX_VIEWS = 50
 PRICE_DIGITS = 100.0
 
@@ -76,17 +79,17 @@ def emit(
     noise = walk.streams[NOISE]
     arrival = state.clock
     if rates.late_share > 0 and uniform(noise) < rates.late_share:
-        arrival += int(exponential(noise, rates.late_days * DAY))
+        arrival += int(exponential(noise, rates.late_days * DAY_US))
     row = walk.rows[state.n]
     row.time, row.user, row.event, row.item, row.session = state.clock, state.user, event, item, session
     row.value, row.quantity, row.property = value, quantity, prop
     _write(walk, row, arrival, CLEAN)
     person.rows += 1
     if rates.dirty_share > 0 and uniform(noise) < rates.dirty_share:
-        _write(walk, row, arrival, below(noise, len(DIRTY_KINDS)))
+        _write(walk, row, arrival, below(noise, N_DIRTY_KINDS))
 
 
 @njit(cache=True, nogil=True)
 def pause(walk: Any, stream: Any, seconds: float) -> None:
     """Let at least a second pass, `seconds` more on average; times are whole milliseconds."""
-    walk.state.clock += SECOND + int(exponential(stream, seconds * 1000.0)) * 1000
+    walk.state.clock += SECOND_US + int(exponential(stream, seconds * 1000.0)) * 1000

@@ -160,6 +160,12 @@ def simulated_bundle(
     )
 
 
+def warm_simulator() -> None:
+    """Compile the simulator's kernels into numba's cache on disk, so that no first simulation waits for it."""
+    for _ in simulated_bundle(SimulatorConfig(users=1, items=60, shilling_share=0, robot_share=0)).events():
+        pass
+
+
 def read_simulated_shop() -> LogBundle:
     """Return the sample "simulated-shop": 2,000 accounts over 180 days, the same for everybody."""
     return simulated_bundle(SimulatorConfig())

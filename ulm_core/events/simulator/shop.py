@@ -20,9 +20,8 @@ from ulm_core.events.simulator.words import (
     COMMON_BRANDS,
     STYLES,
 )
+from ulm_core.moments import DAY_US, HOUR_US
 
-HOUR_US = 3_600_000_000
-DAY_US = 24 * HOUR_US
 EARLY_DAYS = 60  # who signed up before the log did so at most this long before
 _NEVER = -(2**62)
 

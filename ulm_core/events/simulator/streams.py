@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-PURPOSES = PROFILE, BEHAVIOUR, CAMPAIGN, NOISE = tuple(range(4))
+PURPOSES = PROFILE, BEHAVIOUR, CAMPAIGN, NOISE = tuple(np.arange(4))
 
 STREAM = np.dtype(
     [("key0", "u8"), ("key1", "u8"), ("user", "u8"), ("purpose", "u8"), ("counter", "u8"),

@@ -169,10 +169,11 @@ def _judge(ready: Prepared, holdout: Holdout) -> Judge:
     stages = np.zeros(index.n_users, np.uint8)
     stages[users] = stages_at_times(index, ready.rules, users, own[users], ready.workspace_config)
     nobody = np.empty(0, np.int64)
-    return Judge(
+    judge = Judge(
         split.test_us, catalogue.position, len(catalogue), users, relevant.take(judged), seen.take(judged),
         nobody, ChurnLabels(np.empty(0, np.float32), np.empty(0, np.bool_)), stages, split.keeps_seen, own,
     )  # fmt: skip
+    return judge.with_facts(index, split.roles.purchase, catalogue.category_of_item)
 
 
 def _rank(ready: Prepared, judge: Judge, statistics: F32) -> RankingMetrics:
