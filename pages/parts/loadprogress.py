@@ -11,10 +11,11 @@ from pages.parts import fmt, jobs
 from pages.parts.adddata import draft
 from pages.parts.guard import guarded
 from pages.parts.i18n import _
-from ulm_core.jobs.records import JobRecord, JobState, ProgressReport
+from ulm_core.jobs.records import JobRecord, JobState, ProgressReport, utc_now
 from ulm_core.warehouse.progress import Phase
 
 WINDOW_SECONDS = 5.0
+REMEMBERED_SECONDS = 24 * 3600
 PHASES = tuple(Phase)
 READING = PHASES.index(Phase.READING) + 1
 
@@ -62,17 +63,25 @@ def draw_loads(*, remember_failure: bool = False) -> None:
     record = jobs.latest(jobs.LOADS)
     if record is None:
         return
+    is_recent = (utc_now() - record.created_at).total_seconds() < REMEMBERED_SECONDS
     was_watched = st.session_state.get("_watched_load") == record.id
     if not record.state.is_over:
         st.session_state["_watched_load"] = record.id
         _watch(record.id)
-    elif (was_watched or remember_failure) and record.state in {JobState.FAILED, JobState.CRASHED}:
+    elif st.session_state.get("_closed_load") == record.id:
+        return
+    elif (was_watched or (remember_failure and is_recent)) and record.state in {JobState.FAILED, JobState.CRASHED}:
         st.error(jobs.error_text(record), title=_("The load did not work; the data is as it was"))
+        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+            is_kept = was_watched and record.kind == "load-file" and draft.current() is not None
+            words = _("Your choices are kept under “Add data”: correct them and load again.") if is_kept else ""
+            st.caption(words, width="content")
+            st.button(_("Close"), type="tertiary", key="close_outcome", on_click=_close, args=(record.id,))
         if was_watched and st.session_state.get("_told_load") != record.id:
             st.session_state["_told_load"] = record.id
             # Whoever pressed the button at the foot of the page does not see its head.
             st.toast(jobs.error_text(record), icon=":material/error:")
-    elif was_watched and st.session_state.get("_closed_load") != record.id:
+    elif was_watched:
         _draw_end(record)
 
 

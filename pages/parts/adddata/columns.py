@@ -11,12 +11,13 @@ import streamlit as st
 from pydantic import ValidationError
 
 from pages.parts import fmt
-from pages.parts.adddata.draft import Draft
+from pages.parts.adddata.draft import Draft, begin
 from pages.parts.i18n import N_, _, text
 from ulm_core.errors import InputError
 from ulm_core.events.columns import Columns
 from ulm_core.events.mapping import EVERYTHING_ELSE, ColumnMapping
 from ulm_core.events.recognise import Guess
+from ulm_core.warehouse.plans import CONFIDENT
 from ulm_core.warehouse.preview import Preview
 
 ROLES = {
@@ -45,8 +46,9 @@ TIME_KINDS = {
     "relative_days": N_("Days since a day of your choice"),
     "pattern": N_("A pattern of your own"),
 }
-SURE, LIKELY = 0.9, 0.6
+SURE, LIKELY = 0.9, CONFIDENT
 EXAMPLES = 3
+NO_COLUMN = ""  # not None: Streamlit takes that for "nothing chosen yet"
 FIRST_ZONES = ("UTC", "Europe/London", "Europe/Berlin", "America/New_York", "America/Los_Angeles", "Asia/Shanghai")
 
 
@@ -66,26 +68,34 @@ def draw(draft: Draft, seen: Preview) -> ColumnMapping:
         When what was typed cannot be a mapping.
     """
     guesses = {guess.column: guess for guess in seen.guesses}
+    start = sure_mapping(seen)
     changes: dict[str, Any] = {}
     with st.grid(4, min_column_width=220, gap="small") as grid:
         for role, (label, meaning) in ROLES.items():
             with grid.cell(), st.container(border=True, height="stretch"):
-                changes[role] = _role(draft, seen.mapping, guesses, role, f"{_(label)}{' *' if role in NEEDED else ''}",
+                changes[role] = _role(draft, start, guesses, role, f"{_(label)}{' *' if role in NEEDED else ''}",
                                       _(meaning))  # fmt: skip
                 if role == Columns.EVENT:
-                    changes |= _event_name(draft, seen.mapping, has_column=bool(changes[role]))
+                    changes |= _event_name(draft, start, has_column=bool(changes[role]))
                 if role == Columns.VALUE and changes[role]:
-                    changes["value_is"] = _value_is(draft, seen.mapping)
+                    changes["value_is"] = _value_is(draft, start)
         with grid.cell(), st.container(border=True, height="stretch"):
-            changes[Columns.PROPERTIES] = _properties(draft, seen.mapping, guesses)
-    changes |= _moments(draft, seen.mapping)
+            changes[Columns.PROPERTIES] = _properties(draft, start, guesses)
+    changes |= _moments(draft, start)
     with st.expander(_("More about columns"), icon=":material/tune:"):
-        changes |= _wide(draft, seen.mapping, guesses)
-        changes |= _describing(draft, seen.mapping, guesses)
-        changes["decimal_comma"] = st.toggle(
-            _("Numbers are written 1.234,50"), seen.mapping.decimal_comma, key=draft.column_key("decimal_comma")
-        )
-    return _checked(seen.mapping, changes)
+        changes |= _wide(draft, start, guesses)
+        changes |= _describing(draft, start, guesses)
+        comma = begin(draft.column_key("decimal_comma"), start.decimal_comma)
+        changes["decimal_comma"] = st.toggle(_("Numbers are written 1.234,50"), key=comma)
+    return _checked(start, changes)
+
+
+def sure_mapping(seen: Preview) -> ColumnMapping:
+    """Return the mapping of a preview without roles that are only a guess: those are for the reader to give."""
+    if seen.problem is None:
+        return seen.mapping
+    unsure = {guess.role for guess in seen.guesses if guess.role in ROLES and guess.confidence < LIKELY}
+    return seen.mapping.model_copy(update={str(role): () for role in unsure})
 
 
 def _checked(mapping: ColumnMapping, changes: Mapping[str, Any]) -> ColumnMapping:
@@ -107,15 +117,20 @@ def _role(
 ) -> tuple[str, ...]:
     references = mapping.references(role)
     known = _known(references, guesses)
+    perhaps = next((guess for guess in guesses.values() if guess.role == role and guess.confidence < LIKELY), None)
     chosen = st.selectbox(
         label,
-        [None, *guesses],
-        index=1 + list(guesses).index(known[0]) if known else 0,
-        format_func=lambda name: _("(no column)") if name is None else name,
-        key=draft.column_key(role),
+        [NO_COLUMN, *guesses],
+        format_func=lambda name: name or _("(no column)"),
+        key=begin(draft.column_key(role), known[0] if known else NO_COLUMN),
         help=meaning,
     )
-    if chosen is None:
+    if chosen == NO_COLUMN:
+        if perhaps is not None and perhaps.confidence > 0:
+            word = _("perhaps {column} · {sure}").format(
+                column=_plain(perhaps.column), sure=fmt.percent(perhaps.confidence, 0)
+            )
+            st.badge(word, color="orange", help=text(perhaps.why))
         st.caption(meaning)
         return ()
     _confidence(guesses[chosen], role, is_given=bool(known) and chosen == known[0])
@@ -147,9 +162,8 @@ def _event_name(draft: Draft, mapping: ColumnMapping, *, has_column: bool) -> di
         return {"event_name": mapping.event_name}
     name = st.text_input(
         _("Name of every event"),
-        mapping.event_name or "",
         placeholder=_("purchase"),
-        key=draft.column_key("event_name"),
+        key=begin(draft.column_key("event_name"), mapping.event_name or ""),
     )
     return {"event_name": name.strip() or None}
 
@@ -161,9 +175,8 @@ def _value_is(draft: Draft, mapping: ColumnMapping) -> str:
             _("The value is the"),
             list(words),
             format_func=lambda name: _(words[name]),
-            default=mapping.value_is,
             required=True,
-            key=draft.column_key("value_is"),
+            key=begin(draft.column_key("value_is"), mapping.value_is),
             help=_("A unit price is multiplied by the quantity."),
         )
     )
@@ -174,10 +187,12 @@ def _properties(draft: Draft, mapping: ColumnMapping, guesses: Mapping[str, Gues
     chosen = st.multiselect(
         _("Properties"),
         [EVERYTHING_ELSE, *guesses],
-        default=[EVERYTHING_ELSE] if everything else _known(mapping.properties, guesses),
         format_func=lambda name: _("every other column") if name == EVERYTHING_ELSE else name,
         placeholder=_("none"),
-        key=draft.column_key("properties"),
+        key=begin(
+            draft.column_key("properties"),
+            [EVERYTHING_ELSE] if everything else _known(mapping.properties, guesses),
+        ),
         help=_("Kept beside each event, for conditions and breakdowns."),
     )
     st.caption(_("Kept beside each event, for conditions and breakdowns."))
@@ -190,27 +205,24 @@ def _moments(draft: Draft, mapping: ColumnMapping) -> dict[str, Any]:
         kind = st.selectbox(
             _("How times are written"),
             list(TIME_KINDS),
-            index=list(TIME_KINDS).index(mapping.time_kind),
             format_func=lambda name: _(TIME_KINDS[name]),
-            key=draft.column_key("time_kind"),
+            key=begin(draft.column_key("time_kind"), mapping.time_kind),
         )
         found: dict[str, Any] = {"time_kind": kind}
         if kind == "pattern":
             found["time_pattern"] = st.text_input(
                 _("Pattern (as in strptime)"),
-                mapping.time_pattern or "%d.%m.%Y %H:%M",
-                key=draft.column_key("time_pattern"),
+                key=begin(draft.column_key("time_pattern"), mapping.time_pattern or "%d.%m.%Y %H:%M"),
             )
         if kind == "relative_days":
-            day = st.date_input(
-                _("Day 0 (UTC)"), mapping.origin.date(), key=draft.column_key("origin"), format="YYYY-MM-DD"
-            )
+            origin = begin(draft.column_key("origin"), mapping.origin.date())
+            day = st.date_input(_("Day 0 (UTC)"), key=origin, format="YYYY-MM-DD")
             found["origin"] = datetime.combine(day, time())
         zones = list(dict.fromkeys((mapping.timezone, *FIRST_ZONES, *sorted(available_timezones()))))
         found["timezone"] = st.selectbox(
             _("Time zone of times without one"),
             zones,
-            key=draft.column_key("timezone"),
+            key=begin(draft.column_key("timezone"), mapping.timezone),
             help=_("What is stored is UTC."),
         )
     return found
@@ -221,9 +233,8 @@ def _wide(draft: Draft, mapping: ColumnMapping, guesses: Mapping[str, Guess]) ->
     columns = st.multiselect(
         _("Columns that are each one kind of event"),
         list(guesses),
-        default=_known(list(mapping.wide), guesses),
         placeholder=_("none"),
-        key=draft.column_key("wide"),
+        key=begin(draft.column_key("wide"), _known(list(mapping.wide), guesses)),
         help=_("For logs like `user, time, viewed, bought` with a mark in the column of what happened."),
     )
     if not columns:
@@ -233,15 +244,15 @@ def _wide(draft: Draft, mapping: ColumnMapping, guesses: Mapping[str, Guess]) ->
         _("They hold"),
         list(kinds),
         format_func=lambda name: _(kinds[name]),
-        default=mapping.wide_kind,
         required=True,
-        key=draft.column_key("wide_kind"),
+        key=begin(draft.column_key("wide_kind"), mapping.wide_kind),
     )
     names = {}
     with st.grid(4, min_column_width=160, gap="small"):
         for column in columns:
             label = _("Event in {column}").format(column=_plain(column))
-            given = st.text_input(label, mapping.wide.get(column, column), key=draft.column_key(f"wide_{column}"))
+            key = begin(draft.column_key(f"wide_{column}"), mapping.wide.get(column, column))
+            given = st.text_input(label, key=key)
             names[column] = given.strip() or column
     return {"wide": names, "wide_kind": str(kind)}
 
@@ -255,9 +266,8 @@ def _describing(draft: Draft, mapping: ColumnMapping, guesses: Mapping[str, Gues
                 st.multiselect(
                     _(label),
                     list(guesses),
-                    default=_known(mapping.references(role), guesses),
                     placeholder=_("none"),
-                    key=draft.column_key(role),
+                    key=begin(draft.column_key(role), _known(mapping.references(role), guesses)),
                     help=_("Columns of the log that describe the item of a row; they fill the item table."),
                 )
             )

@@ -76,6 +76,15 @@ def forget() -> None:
     st.session_state.pop(_DRAFT, None)
 
 
+def begin(key: str, value: object) -> str:
+    """Give a widget its first value, unless the reader chose another one already; return its name.
+
+    Not by the widget's own default: what `keep_choices` keeps is set by hand, and Streamlit wants one or the other.
+    """
+    st.session_state.setdefault(key, value)
+    return key
+
+
 def keep_choices() -> None:
     """Keep the choices while another section of the page is open: Streamlit drops what is not drawn."""
     draft = current()

@@ -9,7 +9,7 @@ import streamlit as st
 
 from pages.parts import fmt, jobs
 from pages.parts.adddata import columns, draft, rules, sources, tables
-from pages.parts.adddata.draft import Draft
+from pages.parts.adddata.draft import Draft, begin
 from pages.parts.data import open_workspace
 from pages.parts.guard import guarded, show_error
 from pages.parts.i18n import N_, _, text
@@ -27,6 +27,7 @@ FORMATS = {
     "arrow": "Arrow", "xml": "XML",
 }  # fmt: skip
 SHOWN_ROWS = 100
+RECOGNISE = FOUND_OUT = ""  # not None: Streamlit takes that for "nothing chosen yet"
 
 
 def draw(*, has_data: bool) -> None:
@@ -57,6 +58,8 @@ def _review(chosen: Draft, *, has_data: bool) -> None:
     chosen = chosen.with_layout(layout[0], tuple(guess.column for guess in seen.guesses))
     with st.container(border=True, key="draft_columns"):
         st.markdown(f"##### {_('1 · Which column is what')}")
+        if layout[0] is None:
+            _propose(chosen, seen)
         _say_what_is_seen(seen)
         mapping = columns.draw(chosen, seen)
     options = _options(chosen, layout, seen, mapping)
@@ -69,20 +72,20 @@ def _layout(chosen: Draft) -> tuple[str | None, ReadOptions]:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         known = list_presets(open_workspace())
         fitting = _fitting(chosen)
-        names = [None, *fitting, *(name for name in known if name not in fitting)]
+        names = [RECOGNISE, *fitting, *(name for name in known if name not in fitting)]
         preset = st.selectbox(
             _("Layout"),
             names,
             format_func=lambda name: (
                 _("Recognise the columns")
-                if name is None
+                if name == RECOGNISE
                 else (_("{title} · fits").format(title=known[name].title) if name in fitting else known[name].title)
             ),
             key=chosen.key("preset"),
             help=_("A preset knows the columns, cleaning and tables of a known source, or is one you saved."),
         )
         read = ReadOptions() if is_database(chosen.place) else _read_options(chosen)
-    return preset, read
+    return preset or None, read
 
 
 def _fitting(chosen: Draft) -> list[str]:
@@ -99,30 +102,30 @@ def _read_options(chosen: Draft) -> ReadOptions:
         ),
         "encoding": st.selectbox(
             _("Encoding"),
-            [None, "utf-8", "utf-16", "gb18030", "big5", "cp1252", "iso-8859-15", "shift_jis", "euc-kr", "cp1251"],
+            [FOUND_OUT, "utf-8", "utf-16", "gb18030", "big5", "cp1252", "iso-8859-15", "shift_jis", "euc-kr", "cp1251"],
             format_func=lambda name: name or _("found out"),
             key=chosen.key("encoding"),
             width=150,
         ),
         "delimiter": st.selectbox(
             _("Delimiter"),
-            [None, ",", ";", "\t", "|", "::"],
-            format_func=lambda sign: _("found out") if sign is None else ("Tab" if sign == "\t" else sign),
+            [FOUND_OUT, ",", ";", "\t", "|", "::"],
+            format_func=lambda sign: {FOUND_OUT: _("found out"), "\t": "Tab"}.get(sign, sign),
             key=chosen.key("delimiter"),
             width=130,
         ),
     }
     header = st.selectbox(
         _("First line"),
-        [None, True, False],
-        format_func=lambda value: {None: _("found out"), True: _("column names"), False: _("data")}[value],
+        [FOUND_OUT, "names", "data"],
+        format_func=lambda value: {FOUND_OUT: _("found out"), "names": _("column names"), "data": _("data")}[value],
         key=chosen.key("header"),
         width=150,
     )
-    unset = {None, "auto"}
-    return ReadOptions.model_validate(
-        {name: value for name, value in {**given, "header": header}.items() if value not in unset}
-    )
+    if header != FOUND_OUT:
+        given["header"] = header == "names"
+    unset = (FOUND_OUT, "auto")
+    return ReadOptions.model_validate({name: value for name, value in given.items() if value not in unset})
 
 
 def _say_what_is_seen(seen: Preview) -> None:
@@ -138,6 +141,31 @@ def _say_what_is_seen(seen: Preview) -> None:
             title=_("Not everything that is needed was recognised; choose it below"),
             icon=":material/help:",
         )
+
+
+def _take(key: str, preset: str) -> None:
+    st.session_state[key] = preset
+
+
+def _propose(chosen: Draft, seen: Preview) -> None:
+    """Offer a preset that the columns fit, while none is taken."""
+    known = list_presets(open_workspace())
+    for name in seen.presets[:2]:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(
+                ":material/lightbulb: "
+                + _("The columns are those of **{title}**. Its preset knows more: events, returns, tables.").format(
+                    title=known[name].title
+                ),
+                width="content",
+            )
+            st.button(
+                _("Use the preset"),
+                key=f"use_{name}",
+                on_click=_take,
+                args=(chosen.key("preset"), name),
+                type="secondary",
+            )
 
 
 def _options(
@@ -237,9 +265,8 @@ def _finish(chosen: Draft, options: LoadOptions, mapping: ColumnMapping, *, is_r
                         _("What to do with the data that is there"),
                         list(MODES),
                         format_func=lambda name: _(MODES[name]),
-                        default="append",
                         required=True,
-                        key=chosen.key("mode"),
+                        key=begin(chosen.key("mode"), "append"),
                     )
                 )
             with st.container(horizontal=True, width="content", vertical_alignment="bottom"):

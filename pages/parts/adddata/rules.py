@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.parts.adddata.draft import Draft
+from pages.parts.adddata.draft import Draft, begin
 from pages.parts.i18n import N_, _
 from ulm_core.events.cleaning import CleaningRules
 
@@ -46,12 +46,14 @@ def draw(draft: Draft, rules: CleaningRules) -> CleaningRules:
         found["earliest"] = _day(draft, "earliest", _("Earliest believable day"), rules.earliest)
         found["latest"] = _day(draft, "latest", _("Latest believable day"), rules.latest)
         found["max_value"] = st.number_input(
-            _("Largest believable value (money or points)"), 1.0, 1e15, rules.max_value, format="%.0f",
-            key=draft.key("max_value"), help=_("Either sign. Beyond it a row is set aside as impossible."),
+            _("Largest believable value (money or points)"), 1.0, 1e15, format="%.0f",
+            key=begin(draft.key("max_value"), rules.max_value),
+            help=_("Either sign. Beyond it a row is set aside as impossible."),
         )  # fmt: skip
         found["max_quantity"] = st.number_input(
-            _("Largest believable quantity (pieces)"), 1.0, 1e12, rules.max_quantity, format="%.0f",
-            key=draft.key("max_quantity"), help=_("Either sign. Beyond it a row is set aside as impossible."),
+            _("Largest believable quantity (pieces)"), 1.0, 1e12, format="%.0f",
+            key=begin(draft.key("max_quantity"), rules.max_quantity),
+            help=_("Either sign. Beyond it a row is set aside as impossible."),
         )  # fmt: skip
     if found["robots"] != "off":
         found |= _storms(draft, rules)
@@ -64,9 +66,8 @@ def _choice(draft: Draft, rules: CleaningRules, name: str, label: str, words: di
             label,
             list(words),
             format_func=lambda value: _(words[value]),
-            default=getattr(rules, name),
             required=True,
-            key=draft.key(name),
+            key=begin(draft.key(name), getattr(rules, name)),
             help=meaning,
         )
     )
@@ -75,31 +76,30 @@ def _choice(draft: Draft, rules: CleaningRules, name: str, label: str, words: di
 def _day(draft: Draft, name: str, label: str, given: datetime | None) -> datetime | None:
     day = st.date_input(
         label,
-        given.date() if given else None,
         min_value=date(1900, 1, 1),
         max_value=date(2100, 1, 1),
-        key=draft.key(name),
+        key=begin(draft.key(name), given.date() if given else None),
         format="YYYY-MM-DD",
         help=_("UTC. Empty: one day after the load.") if name == "latest" else _("UTC. Earlier rows are set aside."),
     )
-    if isinstance(day, date):
-        return given if given and given.date() == day else datetime.combine(day, time())
-    return None if name == "latest" else given
+    if not day:
+        return None if name == "latest" else given
+    return given if given and given.date() == day else datetime.combine(day, time())
 
 
 def _storms(draft: Draft, rules: CleaningRules) -> dict[str, Any]:
     with st.grid(3, min_column_width=220, gap="small"):
         return {
             "robot_moments_per_hour": st.number_input(
-                _("Too fast: moments in one hour"), 60, 100_000, rules.robot_moments_per_hour, step=100,
-                key=draft.key("robot_moments_per_hour"),
+                _("Too fast: moments in one hour"), 60, 100_000, step=100,
+                key=begin(draft.key("robot_moments_per_hour"), rules.robot_moments_per_hour),
             ),
             "robot_regular_share": st.number_input(
-                _("Too regular: share of equal gaps (%)"), 51, 100, round(rules.robot_regular_share * 100),
-                key=draft.key("robot_regular_share"),
+                _("Too regular: share of equal gaps (%)"), 51, 100,
+                key=begin(draft.key("robot_regular_share"), round(rules.robot_regular_share * 100)),
             ) / 100,
             "robot_min_moments": st.number_input(
-                _("… from so many moments on"), 20, 100_000, rules.robot_min_moments, step=10,
-                key=draft.key("robot_min_moments"),
+                _("… from so many moments on"), 20, 100_000, step=10,
+                key=begin(draft.key("robot_min_moments"), rules.robot_min_moments),
             ),
         }  # fmt: skip

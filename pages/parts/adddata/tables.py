@@ -5,7 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.parts.adddata import uploads
-from pages.parts.adddata.draft import Draft
+from pages.parts.adddata.columns import NO_COLUMN
+from pages.parts.adddata.draft import Draft, begin
 from pages.parts.i18n import N_, _
 from ulm_core.events.tables import TableMapping, Target
 from ulm_core.warehouse.preview import TablePreview, preview_table
@@ -69,12 +70,11 @@ def _mapping(draft: Draft, target: Target, seen: TablePreview) -> TableMapping |
             guess = getattr(guessed, field, None) if guessed else None
             column = st.selectbox(
                 _(label),
-                [None, *seen.columns],
-                index=1 + seen.columns.index(guess) if guess in seen.columns else 0,
-                format_func=lambda name: _("(no column)") if name is None else name,
-                key=draft.key(f"{target}_{field}_{seen.source}"),
+                [NO_COLUMN, *seen.columns],
+                format_func=lambda name: name or _("(no column)"),
+                key=begin(draft.key(f"{target}_{field}_{seen.source}"), guess if guess in seen.columns else NO_COLUMN),
             )
-            if column is not None:
+            if column != NO_COLUMN:
                 chosen[field] = column
     if "id" not in chosen:
         st.warning(_("Choose the column with the id; until then this file is left out."), icon=":material/key:")

@@ -11,13 +11,12 @@ import plotly.graph_objects as go
 from pages.parts import fmt
 from pages.parts.charts.base import finish
 from pages.parts.i18n import _
-from pages.parts.palette import BRAND, BRAND_SOFT, FAINT, MUTED, NEGATIVE, SEQUENTIAL_SCALE, TEXT, faded, stage_color
+from pages.parts.palette import BRAND, BRAND_SOFT, FAINT, MUTED, NEGATIVE, SEQUENTIAL_SCALE, TEXT, faded
 from ulm_core.warehouse.quality import Bin, Gap, Match
 
 GAPS_DRAWN = 40
-DAY_MS = 86_400_000
 HALF_DAY = pd.Timedelta(hours=12)
-LATE = stage_color("at risk")
+LATE = NEGATIVE
 
 
 def events_per_day(frame: pd.DataFrame, gaps: Sequence[Gap]) -> go.Figure:
@@ -34,12 +33,10 @@ def events_per_day(frame: pd.DataFrame, gaps: Sequence[Gap]) -> go.Figure:
     days = pd.to_datetime(frame["day"])
     figure.add_bar(
         x=days, y=frame["events"] - frame["late"], name=_("on time"), marker={"color": BRAND},
-        hovertemplate="%{y:,}", width=DAY_MS * 0.9,
+        hovertemplate="%{y:,}",
     )  # fmt: skip
     if int(frame["late"].sum()):
-        figure.add_bar(
-            x=days, y=frame["late"], name=_("late"), marker={"color": LATE}, hovertemplate="%{y:,}", width=DAY_MS * 0.9
-        )
+        figure.add_bar(x=days, y=frame["late"], name=_("late"), marker={"color": LATE}, hovertemplate="%{y:,}")
     for gap in sorted(gaps, key=lambda gap: -gap.days)[:GAPS_DRAWN]:
         figure.add_vrect(
             x0=pd.Timestamp(gap.first) - HALF_DAY, x1=pd.Timestamp(gap.last) + HALF_DAY,
@@ -69,14 +66,16 @@ def activity(bins: Sequence[Bin]) -> go.Figure:
     """Users by their number of events, in bins that double."""
     figure = go.Figure(
         go.Bar(
-            x=[bin_label(bin_) for bin_ in bins],
+            x=[fmt.compact(bin_.least, 0) for bin_ in bins],
+            customdata=[bin_label(bin_) for bin_ in bins],
             y=[bin_.users for bin_ in bins],
             marker={"color": BRAND, "cornerradius": 4},
-            hovertemplate=_("%{x} events: %{y:,} users") + "<extra></extra>",
+            hovertemplate=_("%{customdata} events: %{y:,} users") + "<extra></extra>",
         )
     )
-    figure.update_xaxes(type="category")
-    return finish(figure, unit=_("users"), legend=False, height=280, hovermode="closest")
+    figure = finish(figure, unit=_("users"), legend=False, height=280, hovermode="closest")
+    title = {"text": _("events, from … on"), "font": {"size": 12, "color": MUTED}}
+    return figure.update_xaxes(type="category", tickangle=0, title=title)
 
 
 def id_overlap(matches: dict[str, Match]) -> go.Figure:
@@ -160,4 +159,5 @@ def sum_bar(loaded: int, aside: int, seen: int) -> go.Figure:
         )  # fmt: skip
     figure.update_layout(barmode="stack")
     figure = finish(figure, height=110, hovermode="closest")
-    return figure.update_xaxes(visible=False).update_yaxes(showgrid=False, visible=False)
+    figure.update_xaxes(visible=False, range=[0, max(loaded + aside + seen, 1)])
+    return figure.update_yaxes(showgrid=False, visible=False)

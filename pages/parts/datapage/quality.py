@@ -10,7 +10,6 @@ from pages.parts.cards import Kpi, Table, card, chart, download, kpi
 from pages.parts.charts import quality as charts
 from pages.parts.data import Data
 from pages.parts.i18n import N_, _, term, text
-from pages.parts.states import draw_nothing
 from ulm_core.warehouse.quality import Match, Quality, measure_quality
 from ulm_core.warehouse.reports import quarantine_rows
 
@@ -113,8 +112,9 @@ def _days(data: Data, quality: Quality) -> None:
         words = [
             _("No gap: every day has events.")
             if longest is None
-            else _("{n} gaps; the longest from {first} to {last}.").format(
-                n=fmt.number(len(quality.gaps)), first=fmt.day(longest[0]), last=fmt.day(longest[1])
+            else _("Days without events: {n}; the longest gap: {period}.").format(
+                n=fmt.number(sum(gap.days for gap in quality.gaps)),
+                period=fmt.day(longest[0]) if longest[0] == longest[1] else fmt.day_range(*longest),
             ),
             _("One load so far, so nothing could come late.")
             if quality.first_load_rows == quality.rows
@@ -308,4 +308,4 @@ def _choices(quality: Quality) -> None:
         for choice in quality.choices:
             st.markdown(f":material/alt_route: {text(choice.sentence)}")
         if not quality.choices:
-            draw_nothing(_("No cleaning rule had anything to decide."))
+            st.caption(_("No cleaning rule had anything to decide."))
