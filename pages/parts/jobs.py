@@ -17,6 +17,7 @@ from ulm_core.messages import Message
 
 LOADS = ("load-sample", "load-file", "simulate", "undo-load")
 POLL_SECONDS = 1.0
+WATCHED = "_watched_load"
 BADGES = {
     JobState.PENDING: (":material/schedule:", "gray"),
     JobState.RUNNING: (":material/progress_activity:", "blue"),
@@ -55,7 +56,11 @@ def start(kind: str, parameters: Mapping[str, Any]) -> JobRecord | None:
 
 def begin_load(kind: str, parameters: Mapping[str, Any]) -> None:
     """Start a load (or its undo) and draw the page again, with its progress."""
-    if start(kind, parameters) is not None and has_worker():
+    record = start(kind, parameters)
+    if record is None:
+        return
+    st.session_state[WATCHED] = record.id  # at once: it may be over before the page is drawn again
+    if has_worker():
         st.rerun()
 
 

@@ -64,9 +64,9 @@ def draw_loads(*, remember_failure: bool = False) -> None:
     if record is None:
         return
     is_recent = (utc_now() - record.created_at).total_seconds() < REMEMBERED_SECONDS
-    was_watched = st.session_state.get("_watched_load") == record.id
+    was_watched = st.session_state.get(jobs.WATCHED) == record.id
     if not record.state.is_over:
-        st.session_state["_watched_load"] = record.id
+        st.session_state[jobs.WATCHED] = record.id
         _watch(record.id)
     elif st.session_state.get("_closed_load") == record.id:
         return

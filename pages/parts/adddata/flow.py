@@ -300,3 +300,4 @@ def _save_as_preset(chosen: Draft, mapping: ColumnMapping, options: LoadOptions,
                 require_complete(mapping, [])
                 path = save_preset(open_workspace(), name.strip(), mapping, rules=options.rules, read=options.read)
                 st.toast(_("Saved as “{name}”; it stands in the list of layouts.").format(name=path.stem))
+                st.rerun()
