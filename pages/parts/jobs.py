@@ -32,6 +32,7 @@ KINDS = {
     "simulate": N_("Simulate a shop"),
     "undo-load": N_("Undo the last load"),
     "train": N_("Fine-tuning"),
+    "score-churn": N_("Scoring churn risks"),
 }
 
 

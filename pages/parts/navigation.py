@@ -45,6 +45,13 @@ PAGES = {
             ":material/autorenew:",
         ),
         PageInfo(
+            "stages",
+            N_("Understand"),
+            N_("Stages"),
+            N_("How do users flow through your stages, and what comes next?"),
+            ":material/schema:",
+        ),
+        PageInfo(
             "funnel",
             N_("Understand"),
             N_("Funnel"),
@@ -57,6 +64,13 @@ PAGES = {
             N_("Churn"),
             N_("How long do users stay, and who is about to leave?"),
             ":material/trending_down:",
+        ),
+        PageInfo(
+            "value",
+            N_("Understand"),
+            N_("Lifetime value"),
+            N_("What will customers buy and be worth, and how sure is that?"),
+            ":material/payments:",
         ),
         PageInfo(
             "cohorts",

@@ -106,11 +106,13 @@ class Survival(Result):
         raise NotFoundError.for_name("group", group, [curve.group for curve in self.curves])
 
     def to_arrow(self) -> pa.Table:
-        """Return group, days, survival, lower, upper, at_risk: one row per group and time."""
+        """Return group, days, survival, at risk and cumulative hazard, with intervals: one row per group and time."""
         names = [name for curve in self.curves for name in [curve.group] * len(curve.days)]
         columns: dict[str, Any] = {"group": pa.array(names, pa.string())}
-        for name in ("days", "survival", "lower", "upper", "at_risk"):
-            columns[name] = np.concatenate([getattr(curve, name) for curve in self.curves] or [[]])
+        fields = {name: name for name in ("days", "survival", "lower", "upper", "at_risk")}
+        fields |= {"hazard": "cumulative_hazard", "hazard_lower": "hazard_lower", "hazard_upper": "hazard_upper"}
+        for name, field in fields.items():
+            columns[name] = np.concatenate([getattr(curve, field) for curve in self.curves] or [[]])
         return pa.table(columns)
 
     @property
