@@ -75,7 +75,7 @@ def activity(bins: Sequence[Bin]) -> go.Figure:
     )
     figure = finish(figure, unit=_("users"), legend=False, height=280, hovermode="closest")
     title = {"text": _("events, from … on"), "font": {"size": 12, "color": MUTED}}
-    return figure.update_xaxes(type="category", tickangle=0, title=title)
+    return figure.update_xaxes(type="category", title=title)
 
 
 def id_overlap(matches: dict[str, Match]) -> go.Figure:
@@ -122,8 +122,9 @@ def fill_map(frame: pd.DataFrame) -> go.Figure:
             ygap=3, hovertemplate="%{y} · %{x}: %{text}<extra></extra>", hoverongaps=False,
         )
     )  # fmt: skip
-    height = 60 + 38 * max(len(frame), 1)
+    height = 90 + 38 * max(len(frame), 1)
     figure = finish(figure, legend=False, height=height, hovermode="closest")
+    figure.update_layout(margin={"t": 60})  # room for slanted names on a narrow screen
     figure.update_xaxes(side="top", type="category")
     return figure.update_yaxes(autorange="reversed", showgrid=False)
 
