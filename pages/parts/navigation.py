@@ -66,6 +66,13 @@ PAGES = {
             ":material/trending_down:",
         ),
         PageInfo(
+            "value",
+            N_("Understand"),
+            N_("Lifetime value"),
+            N_("What will customers buy and be worth, and how sure is that?"),
+            ":material/payments:",
+        ),
+        PageInfo(
             "cohorts",
             N_("Act"),
             N_("Cohorts"),

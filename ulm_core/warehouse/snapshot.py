@@ -29,10 +29,8 @@ MAX_APPENDED_ROWS = 20_000_000  # what is appended passes through memory; more i
 
 # Ties are ordered by content, never by the order of the source: The Complete Journey sorts a basket by
 # product, which would tell a model the next item.
-EVENT_ORDER = (
-    "user_id, time, session_id NULLS FIRST, hash(event, item_id, value, quantity), event, item_id, value, quantity"
-)
-_PART_ORDER = f"{EVENT_ORDER}, properties"
+SESSION = "CASE WHEN session_id IS NULL THEN -1 ELSE (hash(session_id) >> 1)::BIGINT END"
+EVENT_ORDER = f"user_id, time, {SESSION}, hash(event, item_id, value, quantity)"
 
 # Tables written whole; one that did not change is linked.
 _EXPORTS = {
@@ -117,7 +115,7 @@ def _write_events(
         os.link(part, directory / "events" / part.name)
     if new or not parts:
         target = directory / "events" / f"{len(parts):04d}-{max(new or (0,)):06d}.parquet"
-        parquet.copy(database, f"SELECT * FROM events {where} ORDER BY {_PART_ORDER}", target, keys)
+        parquet.copy(database, f"SELECT * FROM events {where} ORDER BY {EVENT_ORDER}", target, keys)
 
 
 def write_snapshot(
@@ -227,9 +225,10 @@ class Snapshot:
         """Return the rows of one SELECT batch by batch."""
         return self._database.stream(sql, parameters)
 
-    def keep(self, name: str, sql: str) -> None:
-        """Keep the rows of a SELECT as a table in the memory of this snapshot."""
-        self._database.execute(f"CREATE OR REPLACE TABLE {name} AS {sql}")
+    @property
+    def is_in_order(self) -> bool:
+        """Whether events are read in the order of `EVENT_ORDER`: one part is, several are so each by itself."""
+        return self._is_parted and len(list((self.directory / "events").iterdir())) == 1
 
 
 def property_sql(name: str) -> str:
