@@ -46,17 +46,6 @@ def a_run(run_id: str, **changes: object) -> RunRecord:
 
 
 class TestLoading:
-    def test_an_upload_becomes_a_job_with_its_own_copy(self, open_page: OpenPage, small_workspace: Workspace) -> None:
-        app = open_page(small_workspace, "data")
-        app.file_uploader(key="upload_file").upload("my events.csv", b"user,time,event\na,2024-01-01,view\n").run()
-        app.button(key="upload_start").click().run()
-        assert not app.exception
-        job = JobStore(small_workspace).all("load-file")[0]
-        path = Path(job.parameters["path"])
-        assert small_workspace.uploads_dir in path.parents
-        assert path.name == "my_events.csv"
-        assert job.parameters["mode"] == "append"
-
     def test_without_a_worker_the_page_says_what_to_do(self, open_page: OpenPage, workspace: Workspace) -> None:
         app = open_page(workspace, "overview")
         app.button(key="empty_load_overview").click().run()
@@ -84,7 +73,7 @@ class TestLoading:
         app = open_page(small_workspace, "data")
         users = next(metric for metric in app.metric if metric.label == "Users")
         assert users.value == "4"
-        left_out = next(metric for metric in app.metric if metric.label == "Left out")
+        left_out = next(metric for metric in app.metric if metric.label == "Set aside")
         assert left_out.value == "1"
 
 

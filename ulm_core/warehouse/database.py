@@ -151,9 +151,9 @@ class Database:
         self.execute("SET enable_progress_bar_print = false")
 
     def progress(self) -> float | None:
-        """Return how far the running statement is, 0..1, from any thread; None where DuckDB does not know."""
+        """Return how far the running statement is, 0..1, from any thread; None where DuckDB does not know (yet)."""
         percent = float(self._connection.query_progress())
-        return min(percent / 100, 1.0) if percent >= 0 else None
+        return min(percent / 100, 1.0) if percent > 0 else None
 
     def interrupt(self) -> None:
         """End the running statement, from any thread; it raises CancelledError."""
