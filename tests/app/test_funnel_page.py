@@ -66,4 +66,4 @@ def test_an_address_that_asks_nonsense_shows_the_default(open_page: OpenPage, sm
     )  # fmt: skip
     assert not app.exception
     assert not app.error
-    assert [metric.label for metric in app.metric][0] == "Entered"
+    assert app.metric[0].label == "Entered"

@@ -114,7 +114,7 @@ class FunnelSpec(RangeSpec):
     @field_serializer("labels")
     def _named_groups(self, labels: UserLabels | None) -> list[str | int] | None:
         """Return what tells two breakdowns apart, not a value per user."""
-        return labels and [labels.title, *labels.names, zlib.crc32(labels.codes.tobytes())]
+        return None if labels is None else [labels.title, *labels.names, zlib.crc32(labels.codes.tobytes())]
 
     @model_validator(mode="after")
     def _makes_sense(self) -> FunnelSpec:
