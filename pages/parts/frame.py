@@ -21,6 +21,7 @@ from pages.parts.guard import guarded
 from pages.parts.i18n import LANGUAGE_KEY, LANGUAGES, _, language
 from pages.parts.palette import use_own_colors
 from ulm_core import __version__
+from ulm_core.alerts.check import Alerts
 from ulm_core.errors import EmptyWorkspaceError
 from ulm_core.lifecycle.cohorts.store import Cohorts
 from ulm_core.lifecycle.filters import UserFilter, filter_mask
@@ -147,7 +148,11 @@ def _head(info: navigation.PageInfo, sample: str | None) -> DeltaGenerator:
 
 
 def _head_controls(beside: DeltaGenerator, page: str, filters: Filters | None) -> None:
+    speaking = Alerts(data_module.open_workspace()).speaking()
     with beside:
+        if speaking:
+            label = _("Alerts: {n}").format(n=len(speaking))
+            navigation.link("alerts", label, icon=":material/notifications_active:")
         if filters is not None:
             notes.control(filters.start, filters.end)
         saved_views.control(page)
