@@ -84,15 +84,17 @@ def draw_kpis(view: View, overview: Overview) -> None:
                     partial(overview.users, figure.name),
                     label=_("See who") if figure.n_users == figure.value else "",
                 )
-    with st.popover(_("Definition"), icon=":material/help:", key="kpis_definition"):
-        explain("\n".join(f"- **{_(LABELS[name])}**: {_(DEFINITIONS[name])}" for name in LABELS).format(events=events),
-                asked_here)  # fmt: skip
-    if not math.isnan(overview.kpis[0].previous):
-        st.caption(
-            _("Changes are against {period} ({n} days).").format(
-                n=view.filters.days, period=fmt.day_range(*view.previous_days)
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        if not math.isnan(overview.kpis[0].previous):
+            st.caption(
+                _("Changes are against {period} ({n} days).").format(
+                    n=view.filters.days, period=fmt.day_range(*view.previous_days)
+                ),
+                width="content",
             )
-        )
+        with st.popover(_("Definition"), icon=":material/help:", key="kpis_definition"):
+            lines = [f"- **{_(LABELS[name])}**: {_(DEFINITIONS[name])}" for name in LABELS]
+            explain("\n".join(lines).format(events=events), asked_here)
 
 
 def trend_of(figures: Figures, name: str) -> list[float] | None:

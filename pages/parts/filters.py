@@ -330,7 +330,7 @@ def _cohort_control(filters: Filters, choices: Choices) -> None:
 
 
 def _compare_control(filters: Filters) -> None:
-    label = _("Compare") + (f" · {_(COMPARED[filters.compare])}" if filters.compare else "")
+    label = _("Compare") + (" · ✓" if filters.compare else "")
     with st.popover(label, icon=":material/compare_arrows:", key="filter_compare_box", width="content"):
         st.session_state["filter_compare"] = filters.compare
         spelled = {word: _(title) for word, title in COMPARED.items()}
