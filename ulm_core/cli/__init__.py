@@ -23,6 +23,7 @@ from ulm_core.cli import (
     funnel,
     keep,
     models,
+    paths,
     recommend,
     retention,
     simulate,
@@ -55,6 +56,7 @@ for room in (
     churn,
     cohort,
     models,
+    paths,
     recommend,
     studio,
 ):
