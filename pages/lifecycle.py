@@ -7,7 +7,7 @@ from functools import partial
 
 import streamlit as st
 
-from pages.parts import fmt, moves
+from pages.parts import fmt, moves, navigation
 from pages.parts.cards import Table, card, chart, clicked
 from pages.parts.charts import stages as charts
 from pages.parts.frame import View, begin_page
@@ -152,6 +152,7 @@ def draw_definitions(view: View, mix: StageMix) -> None:
         how=_("Rules are read from top to bottom; the first one that holds gives the stage. Only activity counts."),
     ):
         st.info(text(horizon.sentence()), icon=":material/school:", title=_("Learnt from this data"))
+        navigation.link("stages", _("Edit the rules"), icon=":material/edit:", section="rules")
         last = mix.to_pandas()
         last = last[last["period"] == last["period"].max()].set_index("stage")
         for rule in mix.rules.rules:

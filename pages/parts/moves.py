@@ -24,6 +24,13 @@ def matrix_frame(matrix: TransitionMatrix) -> pd.DataFrame:
     return frame.loc[frame.sum(axis=1) > 0, frame.sum(axis=0) > 0]
 
 
+def bound_frames(matrix: TransitionMatrix) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return lower and upper end of the interval of every rate."""
+    rows, columns = list(matrix.sources), list(matrix.stages)
+    low, high = (pd.DataFrame(bound, index=rows, columns=columns) for bound in matrix.intervals)
+    return low, high
+
+
 def biggest_move(frame: pd.DataFrame) -> str:
     """Return the takeaway: the largest move between two different stages."""
     moves = [
@@ -64,7 +71,7 @@ def _controls(view: View) -> tuple[date, date, str]:
 
 
 def _draw_matrix(view: View, matrix: TransitionMatrix, frame: pd.DataFrame, table: Table) -> None:
-    figure = charts.matrix_heatmap(frame)
+    figure = charts.matrix_heatmap(frame, bounds=bound_frames(matrix))
     state = chart(figure, alt=biggest_move(frame), key="moves_matrix", table=table, clickable=True)
     point = clicked(state, "moves_matrix")
     if point:
@@ -80,7 +87,7 @@ def draw(view: View) -> None:
         how=_(
             "The stage of every user at the end of the two days chosen; a ribbon or cell counts the users who were in "
             "the first stage then and are in the second one now. “Not yet seen” are users whose first activity came in "
-            "between. Shares are of the row."
+            "between. Shares are of the row; hovering adds Wilson's 95% interval of each share."
         ),
     ):
         before, after, shape = _controls(view)

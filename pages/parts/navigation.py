@@ -45,6 +45,13 @@ PAGES = {
             ":material/autorenew:",
         ),
         PageInfo(
+            "stages",
+            N_("Understand"),
+            N_("Stages"),
+            N_("How do users flow through your stages, and what comes next?"),
+            ":material/schema:",
+        ),
+        PageInfo(
             "funnel",
             N_("Understand"),
             N_("Funnel"),

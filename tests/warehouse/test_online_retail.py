@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from ulm_core.cli.data import _load_lines
+from ulm_core.warehouse.access import open_warehouse
+from ulm_core.warehouse.load_report import report_from_json, to_text
 from ulm_core.warehouse.loading import LoadOptions, load_log
 from ulm_core.workspace import Workspace
 
@@ -32,6 +35,17 @@ def test_both_files_together(workspace: Workspace) -> None:
     assert report.events["cancellation"] == report.returns
     assert 18_000 < report.returns < 18_744
     assert report.returns_linked > 0.85 * report.returns
+    said = report_from_json(to_text(report)).to_json()  # as the warehouse keeps it, and as --json prints it
+    assert (said["rows_new"], said["rows_overlapping"], said["reasons"]["no user"]) == (1_044_847, 22_523, 235_287)
+    lines = "\n".join(_load_lines(report))
+    for number in ("1,067,370 rows read", "22,523 stood in an earlier file", "1,044,847 are new", "no user: 235,287"):
+        assert number in lines
+    with open_warehouse(workspace) as database:  # the log's own Description and price describe its items
+        described = database.query("SELECT count(*) AS n, count(text) AS texts, count(price) AS prices FROM items")
+        heart = database.scalar("SELECT text FROM items WHERE item_id = '85123A'")
+    counts = described.to_pylist()[0]
+    assert counts["n"] == counts["texts"] == counts["prices"] > 4_000
+    assert heart == "WHITE HANGING HEART T-LIGHT HOLDER"
 
 
 def test_one_file_after_the_other(workspace: Workspace) -> None:

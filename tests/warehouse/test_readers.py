@@ -203,6 +203,26 @@ def test_what_is_no_table_says_so(
         load_log(workspace, tmp_path / name)
 
 
+LONG = b"user,time,event\n" + b"".join(b"u%d,2024-01-01,view\n" % n for n in range(90_000))
+
+
+@pytest.mark.parametrize(("suffix", "pack"), [("gz", gzip.compress), ("zst", zstd)])
+def test_an_archive_cut_off_far_down_loses_no_row_silently(
+    workspace: Workspace, tmp_path: Path, suffix: str, pack: Callable[[bytes], bytes]
+) -> None:
+    (tmp_path / f"log.csv.{suffix}").write_bytes(pack(LONG)[:-2000])
+    with pytest.raises(InputError, match="cannot be unpacked"):
+        load_log(workspace, tmp_path / f"log.csv.{suffix}")
+
+
+@pytest.mark.parametrize(("suffix", "pack"), [("gz", gzip.compress), ("zst", zstd)])
+def test_archives_put_one_after_the_other_are_read_to_the_end(
+    workspace: Workspace, tmp_path: Path, suffix: str, pack: Callable[[bytes], bytes]
+) -> None:
+    (tmp_path / f"log.csv.{suffix}").write_bytes(pack(LONG) + pack(b"zed,2024-01-02,view\n"))
+    assert load_log(workspace, tmp_path / f"log.csv.{suffix}").rows_loaded == 90_001
+
+
 def test_broken_lines_are_quarantined_with_their_number_and_text(workspace: Workspace, tmp_path: Path) -> None:
     text = (
         b"user,time,event\nann,2024-01-01,v\nshort,row\nbob,2024-01-02,v,extra\n\xff\xfe,2024-01-02,v\n,2024-01-03,v\n"

@@ -106,6 +106,13 @@ def server() -> Iterator[str]:
     running.stop()
 
 
+def zstd(data: bytes) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(sink, "zstd") as out:
+        out.write(data)
+    return sink.getvalue().to_pybytes()
+
+
 def parquet() -> bytes:
     sink = pa.BufferOutputStream()
     pq.write_table(pa.table({"user": ["ann"], "time": ["2024-01-01"], "event": ["view"]}), sink)
@@ -122,7 +129,10 @@ def arrow(*, is_stream: bool) -> bytes:
 
 FOREIGN = "user,time,event\nzoë,2024-01-01,view\nbob,2024-01-02,view\n,2024-01-03,view\n"
 CHINESE = FOREIGN.replace("zoë", "张三丰")
+LONG = b"user,time,event\n" + b"".join(b"u%d,2024-01-01,view\n" % n for n in range(90_000))
 OBJECTS = {
+    "cut.csv.gz": gzip.compress(LONG)[:-2000],
+    "cut.csv.zst": zstd(LONG)[:-2000],
     "day.csv": LOG.encode(),
     "day.parquet": parquet(),
     "windows.csv": LOG.replace("\n", "\r\n").encode(),
@@ -215,6 +225,12 @@ def test_a_pattern_of_a_bucket_is_read_file_by_file(
     report = load_log(workspace, pattern)
     assert [row[0] for row in events_in(workspace)] == users
     assert len(report.files) == len(users)
+
+
+@pytest.mark.parametrize("suffix", ["gz", "zst"])
+def test_an_archive_that_is_cut_off_loses_no_row_silently(workspace: Workspace, store: str, suffix: str) -> None:
+    with pytest.raises(InputError, match="cannot be unpacked"):
+        load_log(workspace, f"s3://logs/cut.csv.{suffix}")
 
 
 def test_what_a_load_copied_is_gone_afterwards(

@@ -189,7 +189,10 @@ def _load_lines(report: LoadReport) -> list[str]:
         return [f"{report.source} was loaded before; nothing changed."]
     lines = [f"{report.source}: {report.rows_loaded:,} rows loaded, {report.rows_quarantined:,} quarantined."]
     if report.rows_overlapping:
-        lines.append(f"{report.rows_overlapping:,} rows were loaded before and are counted once.")
+        lines.append(
+            f"{report.rows_read:,} rows read: {report.rows_overlapping:,} stood in an earlier file and are counted once, "
+            f"{report.rows_new:,} are new before any cleaning rule."
+        )
     lines += [f"  {reason}: {count:,}" for reason, count in report.reasons.items()]
     if report.returns:
         lines.append(f"{report.returns:,} returns and cancellations, {report.returns_linked:,} linked to a purchase.")

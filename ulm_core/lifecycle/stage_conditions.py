@@ -74,7 +74,15 @@ def horizons(amount: str) -> float:
 
 
 def spell_horizons(factor: float) -> str:
-    """Return the one way a number of churn horizons is written; the inverse of `horizons`."""
+    """Return the one way a number of churn horizons is written; the inverse of `horizons`.
+
+    Raises
+    ------
+    ValueError
+        When it is no positive number.
+    """
+    if not factor > 0:
+        raise ValueError("a number of churn horizons must be more than 0")
     if factor == 1:
         return "horizon"
     if factor < 1 and abs(1 / factor - round(1 / factor)) < 1e-9:

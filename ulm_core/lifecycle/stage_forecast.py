@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Literal
 
@@ -17,7 +18,7 @@ from ulm_core.lifecycle.horizon import learn_churn_horizon
 from ulm_core.lifecycle.markov import Chain, Floats, change_rates, fit_chain
 from ulm_core.lifecycle.periods import DAY_US, make_periods
 from ulm_core.lifecycle.results import RangeSpec, Result, Stopwatch, UserCodes, number_or_none, select
-from ulm_core.lifecycle.rules import UNSEEN, StageRules
+from ulm_core.lifecycle.rules import StageRules
 from ulm_core.lifecycle.stage_flow import StageFlow, StageFlowSpec, compute_stage_flow
 from ulm_core.lifecycle.stages import StageCodes
 from ulm_core.messages import N_
@@ -246,7 +247,7 @@ def forecast_flow(
     total = ahead.sum(axis=1)
     width, active_width = test.half_width * total[:, None], test.active_half_width * total
     end_us = int(flow.periods.starts_us[over])
-    return StageForecast(
+    forecast = StageForecast(
         rules=rules,
         start_label=flow.periods.labels[over - 1],
         labels=_labels_after(end_us, config, spec),
@@ -257,14 +258,15 @@ def forecast_flow(
         active=ahead @ active,
         active_lower=np.maximum(ahead @ active - active_width, 0),
         active_upper=np.minimum(ahead @ active + active_width, total),
-        changed=_what_if(chain, rules, start, spec),
+        changed=None,
         chain=chain,
         n_learnt=len(learnt),
         n_skipped=skipped,
         test=test,
-        codes=flow.codes[:, over] if over < flow.codes.shape[1] else np.full(index.n_users, UNSEEN, np.uint8),
+        codes=flow.codes[:, over],
         **watch.fields(),
     )
+    return with_changes(forecast, spec.changes)
 
 
 def _unsettled(index: TimelineIndex, config: WorkspaceConfig, flow: StageFlow, spec: StageForecastSpec) -> int:
@@ -274,13 +276,24 @@ def _unsettled(index: TimelineIndex, config: WorkspaceConfig, flow: StageFlow, s
     return first if flow.n_complete - first >= LEAST_PERIODS else 0
 
 
-def _what_if(chain: Chain, rules: StageRules, start: npt.NDArray[np.int64], spec: StageForecastSpec) -> Floats | None:
-    if not spec.changes:
-        return None
-    cells = [(rules.code(c.source), rules.code(c.target), c.points) for c in spec.changes]
+def with_changes(forecast: StageForecast, changes: Sequence[RateChange]) -> StageForecast:
+    """Return a forecast with what the changed rates would bring beside it; without changes, without.
+
+    Raises
+    ------
+    InputError
+        When a move is changed twice, or the changed shares of a stage leave nothing for its other moves.
+    NotFoundError
+        When a change names a stage that does not exist.
+    """
+    if not changes:
+        return replace(forecast, changed=None)
+    rules = forecast.rules
+    cells = [(rules.code(c.source), rules.code(c.target), c.points) for c in changes]
     if len({cell[:2] for cell in cells}) < len(cells):
         raise InputError(N_("A move can be changed only once."))
-    return change_rates(chain, cells).project(start, spec.ahead)
+    changed = change_rates(forecast.chain, cells).project(forecast.start, len(forecast.labels))
+    return replace(forecast, changed=changed)
 
 
 def _labels_after(end_us: int, config: WorkspaceConfig, spec: StageForecastSpec) -> tuple[date, ...]:

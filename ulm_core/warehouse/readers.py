@@ -265,7 +265,9 @@ def unpacked(path: Path, packed: str) -> Iterator[Readable]:
     try:
         with _opened(path, packed) as handle:
             yield handle
-    except (EOFError, zlib.error, gzip.BadGzipFile, pa.ArrowInvalid) as error:
+    except (EOFError, zlib.error, OSError, pa.ArrowInvalid) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # of the disk, not of the archive
+            raise
         raise InputError(N_("{file} cannot be unpacked: {reason}."), file=path.name, reason=error) from error
 
 
@@ -432,8 +434,9 @@ def _remote(database: Database, source: FileSource, options: ReadOptions, stack:
     if kind == "parquet":
         return _parquet(database, source, packed)
     encoding = options.encoding or encoding_of(head)
-    # A cut at the end of the head may part a pair of characters that ends a line.
-    if kind == "arrow" or not _is_utf8(encoding) or _are_mixed(io.BytesIO(head.rstrip(b"\r"))):
+    # DuckDB reads an archive that is cut off without a word. A cut of the head may part the "\r\n" that ends a line.
+    is_foreign = kind == "arrow" or packed != "none" or not _is_utf8(encoding)
+    if is_foreign or _are_mixed(io.BytesIO(head.rstrip(b"\r"))):
         copy = fetch(source.path, source.name, stack)
         return _file(database, FileSource(str(copy), source.name), options, stack)
     return _text(kind, source.name, source.path, packed, head.decode(encoding, errors="replace"), options)

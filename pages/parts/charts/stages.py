@@ -187,14 +187,22 @@ def stage_flow(matrix: pd.DataFrame, left: str, right: str) -> go.Figure:
     return finish(figure, height=430, legend=False, hovermode="closest").update_layout(margin={"t": 40})
 
 
-def matrix_heatmap(matrix: pd.DataFrame, *, share: bool = True) -> go.Figure:
+def matrix_heatmap(
+    matrix: pd.DataFrame, *, share: bool = True, bounds: tuple[pd.DataFrame, pd.DataFrame] | None = None
+) -> go.Figure:
     """Heat map of a stage matrix; rows sum to 100 % when `share`.
 
     Parameters
     ----------
     matrix
         Users by stage before (rows) and after (columns).
+    bounds
+        Lower and upper end of the interval of each share, spelled out on hovering.
     """
+    spans = [
+        ["" if bounds is None else f" [{bounds[0].at[r, c]:.0%} – {bounds[1].at[r, c]:.0%}]" for c in matrix.columns]
+        for r in matrix.index
+    ]
     sums = matrix.sum(axis=1).replace(0, 1)
     shares = matrix.div(sums, axis=0)
     shown = shares if share else matrix
@@ -209,11 +217,11 @@ def matrix_heatmap(matrix: pd.DataFrame, *, share: bool = True) -> go.Figure:
                 for r in matrix.index
             ],
             customdata=[
-                [[int(users), row, column] for column, users in zip(matrix.columns, line, strict=True)]
-                for row, line in zip(matrix.index, matrix.to_numpy().tolist(), strict=True)
+                [[int(n), row, column, span] for column, n, span in zip(matrix.columns, line, ends, strict=True)]
+                for row, line, ends in zip(matrix.index, matrix.to_numpy().tolist(), spans, strict=True)
             ],
             texttemplate="%{text}",
-            hovertemplate="%{y} → %{x}: %{customdata[0]:,} (%{text})<extra></extra>",
+            hovertemplate="%{y} → %{x}: %{customdata[0]:,} (%{text}%{customdata[3]})<extra></extra>",
             showscale=False,
             xgap=2,
             ygap=2,

@@ -13,7 +13,9 @@ from pages.parts.i18n import _, term
 from pages.parts.palette import MUTED, faded, series_colors
 
 
-def survival_curves(curves: Mapping[str, pd.DataFrame], *, origin: str, median_line: bool = True) -> go.Figure:
+def survival_curves(
+    curves: Mapping[str, pd.DataFrame], *, origin: str, unit: str = "", median_line: bool = True
+) -> go.Figure:
     """Kaplan-Meier steps with 95 % bands, one colour a group.
 
     Parameters
@@ -22,6 +24,8 @@ def survival_curves(curves: Mapping[str, pd.DataFrame], *, origin: str, median_l
         By group: columns ``days``, ``survival``, ``lower``, ``upper``.
     origin
         From when days are counted; the title of the time axis.
+    unit
+        What the share is of; by default those not yet churned.
     median_line
         Draw the line at one half, where the median is read.
     """
@@ -50,7 +54,7 @@ def survival_curves(curves: Mapping[str, pd.DataFrame], *, origin: str, median_l
         )
     figure.update_yaxes(tickformat=".0%", range=[0, 1.02])
     figure.update_xaxes(rangemode="tozero")
-    figure = finish(figure, unit=_("share not yet churned"), height=400)
+    figure = finish(figure, unit=unit or _("share not yet churned"), height=400)
     return figure.update_xaxes(title={"text": origin, "font": {"size": 12}})
 
 
