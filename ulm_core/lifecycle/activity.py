@@ -196,7 +196,7 @@ def walk_activity(
         sign_up = sign_ups[user] if len(sign_ups) else _UNKNOWN
         last, is_known = -2, is_before[user]
         for k in range(offsets[user], offsets[user + 1]):
-            period = np.int64(periods[k])
+            period = int(periods[k])
             state = _RETURNING
             if last != period - 1:
                 state = _NEW if _is_new(starts, period, sign_up, is_known) else _RESURRECTING

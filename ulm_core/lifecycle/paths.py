@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -145,13 +146,17 @@ class Paths(Result):
             ``("step", offset, event)``, ``("link", offset, source, target)``, ``("path", names)``, ``("loop", event)``.
         """
         kind, *rest = cell
-        found: Rows = {"step": self._at, "link": self._along, "path": self._exactly, "loop": self._again}[kind](*rest)
+        kinds: dict[str, Callable[..., Rows]] = {
+            "step": self._at, "link": self._along, "path": self._exactly, "loop": self._again
+        }  # fmt: skip
+        found = kinds[kind](*rest)
         return np.unique(self.owners[found])
 
     def _at(self, offset: int, event: str) -> Rows:
         if offset not in self.offsets:
             raise InputError(N_("Steps run from {first} to {last}."), first=-self.spec.before, last=self.spec.after)
-        return self._column(offset + self.spec.before) == self._number(event)
+        rows: Rows = self._column(offset + self.spec.before) == self._number(event)
+        return rows
 
     def _along(self, offset: int, source: str, target: str) -> Rows:
         return self._at(offset, source) & self._at(offset + 1, target)
@@ -191,7 +196,7 @@ class Paths(Result):
             "paths": len(self.steps),
             "steps": [{"offset": offset, "events": events} for offset, events in steps.items()],
             "links": self.links().to_dict("records"),
-            "top_paths": [{"path": list(row.path), "users": int(row.users)} for row in self.top().itertuples()],
+            "top_paths": self.top().assign(path=lambda top: top["path"].map(list)).to_dict("records"),
             "loops": self.loops().to_dict("records"),
             **self.stamp(),
         }
