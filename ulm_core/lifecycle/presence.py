@@ -47,7 +47,7 @@ class Presence:
     """
 
     offsets: Ints
-    periods: npt.NDArray[np.integer[Any]]
+    periods: npt.NDArray[Any]
     before: npt.NDArray[np.bool_]
     sums: Ints
 
@@ -208,7 +208,7 @@ def _joined(parts: Sequence[Presence]) -> Presence:
     ends = [part.offsets + shift for part, shift in zip(parts, shifts, strict=False)]
     return Presence(
         np.concatenate([[0], *ends]).astype(np.int64),
-        np.concatenate([part.periods for part in parts], dtype=parts[0].periods.dtype),
+        np.concatenate([part.periods for part in parts]),
         np.concatenate([part.before for part in parts]),
         np.concatenate([part.sums for part in parts]),
     )

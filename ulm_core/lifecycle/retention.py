@@ -130,6 +130,23 @@ class Retention(Result):
         """Wilson's 95% interval of `mean_complete`; of recurring cohorts too narrow, as users count repeatedly."""
         return wilson(*weighted(self.counts, self.is_complete))
 
+    @property
+    def cumulative_value(self) -> npt.NDArray[np.float64]:
+        """Value per user of the cohorts up to each column, over complete cells; nan where none is complete.
+
+        Raises
+        ------
+        InputError
+            When no value was asked for.
+        """
+        if self.sums is None:
+            raise InputError(N_("This retention was computed without values."))
+        _, users = weighted(self.counts, self.is_complete)
+        sums = np.where(self.is_complete, self.sums, 0.0).sum(axis=0)
+        each = np.divide(sums, users, out=np.full(len(sums), np.nan), where=users > 0)
+        total: npt.NDArray[np.float64] = each.cumsum()
+        return total
+
     def group_mean(self, group: str) -> npt.NDArray[np.float64]:
         """Return `mean_complete` of one group."""
         return share_of(*weighted(self.group_counts[row_of(self.spec.labels, group)], self.is_complete))
@@ -256,7 +273,8 @@ def _own(matcher: Matcher, spec: RetentionSpec, plan: Plan, scale: float) -> Wal
 
     def walk(part: Partition, *asked: Any) -> Any:
         return kernels.walk_own(
-            part.offsets, part.time, matcher.events(part), part.value if spec.with_value else _NO_VALUE, scale, flags,
+            part.offsets, part.time, matcher.events(part), part.value if spec.with_value else _NO_VALUE,
+            spec.with_value, scale, flags,
             plan.cohorts.starts_us, spec.min_occurrences, OWN_US[spec.interval], *asked,
         )  # fmt: skip
 
@@ -276,7 +294,8 @@ def _calendar(
         first, stop = part.first_user, part.first_user + part.n_users
         return kernels.walk_calendar(
             start.offsets[first : stop + 1], start.periods, start.before[first:stop],
-            back.offsets[first : stop + 1], back.periods, back.sums, len(plan.cohorts), *asked,
+            back.offsets[first : stop + 1], back.periods, back.sums, spec.with_value,
+            len(plan.cohorts), *asked,
         )  # fmt: skip
 
     return walk

@@ -147,15 +147,15 @@ def _calendar_cohorts(periods: Any, is_before: bool, n_cohorts: int, kind: int) 
 @njit(cache=True, nogil=True)
 def walk_calendar(
     start_offsets: Any, start_periods: Any, is_before: Any, back_offsets: Any, back_periods: Any, back_sums: Any,
-    n_cohorts: int, follow: int, kind: int, mode: int, column_of: Any, n_columns: int, rows: Any, n_rows: int,
-    cell_row: int, cell_cohort: int, cell_column: int,
+    has_value: bool, n_cohorts: int, follow: int, kind: int, mode: int, column_of: Any, n_columns: int,
+    rows: Any, n_rows: int, cell_row: int, cell_cohort: int, cell_column: int,
 ) -> Any:  # fmt: skip
     """Count users (and value) by row, cohort and column; or find the users of one cell.
 
     `start_...`, `back_...`: the periods with start and with return events (`presence`), numbered from 1; 0 lies
-    before the range. `follow`: lags of every cohort; 0 = up to the last period with a cohort. `column_of`: int32 per
-    lag, below 1 = none. `rows`: int32 per user, -1 = left out. `cell_...`: the cell whose users are wanted; cohort
-    -1 = none, counts are; row -1 = any.
+    before the range. `has_value`: whether `back_sums` are added up. `follow`: lags of every cohort; 0 = up to the
+    last period with a cohort. `column_of`: int32 per lag, below 1 = none. `rows`: int32 per user, -1 = left out.
+    `cell_...`: the cell whose users are wanted; cohort -1 = none, counts are; row -1 = any.
 
     Returns
     -------
@@ -163,7 +163,7 @@ def walk_calendar(
         Modes other than ON: users at the one column up to which (ON_OR_BEFORE: from which on) they count.
     chosen : bool[n_users]
     """
-    n_users, is_search, has_value = len(rows), cell_cohort >= 0, len(back_sums) > 0
+    n_users, is_search = len(rows), cell_cohort >= 0
     counts = np.zeros((0 if is_search else n_rows, n_cohorts, n_columns), np.int64)
     sums = np.zeros((counts.shape[0], n_cohorts, n_columns if has_value else 0), np.int64)
     chosen = np.zeros(n_users if is_search else 0, np.bool_)
@@ -199,17 +199,17 @@ def walk_calendar(
 
 @njit(cache=True, nogil=True)
 def walk_own(
-    offsets: Any, time: Any, event: Any, value: Any, scale: float, flags_of: Any, bounds: Any, least: int, width: int,
-    follow: int, kind: int, mode: int, column_of: Any, n_columns: int, rows: Any, n_rows: int,
+    offsets: Any, time: Any, event: Any, value: Any, has_value: bool, scale: float, flags_of: Any, bounds: Any,
+    least: int, width: int, follow: int, kind: int, mode: int, column_of: Any, n_columns: int, rows: Any, n_rows: int,
     cell_row: int, cell_cohort: int, cell_column: int,
 ) -> Any:  # fmt: skip
     """Count as `walk_calendar`, in windows of `width` us from each user's own start.
 
-    `value` is empty where no value is asked for, else added in whole multiples of 1 / scale, so that sums do not
-    depend on their order. `flags_of`: uint8 per event code, bit 1 = start event, bit 2 = return event. `bounds`:
+    `value` is empty where no value is asked for (`has_value`), else added in whole multiples of 1 / scale, so that
+    sums do not depend on their order. `flags_of`: uint8 per event code, bit 1 = start event, bit 2 = return event. `bounds`:
     boundaries of the cohorts' periods (us). `least`: return events in one window.
     """
-    n_users, n_cohorts, is_search, has_value = len(rows), len(bounds) - 1, cell_cohort >= 0, len(value) > 0
+    n_users, n_cohorts, is_search = len(rows), len(bounds) - 1, cell_cohort >= 0
     counts = np.zeros((0 if is_search else n_rows, n_cohorts, n_columns), np.int64)
     sums = np.zeros((counts.shape[0], n_cohorts, n_columns if has_value else 0), np.int64)
     chosen = np.zeros(n_users if is_search else 0, np.bool_)
