@@ -105,3 +105,8 @@ def signed_percent(share: float | None, digits: int = 1) -> str:
     if is_missing(share):
         return _("n/a")
     return ("+" if float(share or 0) > 0 else "") + percent(share, digits).replace("-", "−")
+
+
+def signed(value: float | None, digits: int = 0) -> str:
+    """Return a difference with its sign."""
+    return ("+" if value is not None and value > 0 else "") + number(value, digits).replace("-", "−")

@@ -87,11 +87,25 @@ PAGES = {
             ":material/trending_down:",
         ),
         PageInfo(
+            "value",
+            N_("Understand"),
+            N_("Lifetime value"),
+            N_("What will customers buy and be worth, and how sure is that?"),
+            ":material/payments:",
+        ),
+        PageInfo(
             "cohorts",
             N_("Act"),
             N_("Cohorts"),
             N_("Which groups of users do we follow, and how large are they?"),
             ":material/group_work:",
+        ),
+        PageInfo(
+            "alerts",
+            N_("Act"),
+            N_("Alerts"),
+            N_("Which numbers left their bounds at the last load?"),
+            ":material/notifications:",
         ),
         PageInfo(
             "user",
@@ -106,6 +120,13 @@ PAGES = {
             N_("Training"),
             N_("Does a fine-tuned model beat what it would replace?"),
             ":material/model_training:",
+        ),
+        PageInfo(
+            "sql",
+            N_("Admin"),
+            N_("SQL"),
+            N_("What do the tables say, asked in your own words?"),
+            ":material/terminal:",
         ),
         PageInfo(
             "data",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 
 import pandas as pd
 import pytest
 
-from pages.parts.charts import data, funnel, stages, survival, training, user
-from pages.parts.palette import NEGATIVE, POSITIVE, faded, series_colors, stage_color
+from pages.parts.charts import data, drivers, funnel, risk, stages, survival, training, user, value
+from pages.parts.palette import MUTED, NEGATIVE, POSITIVE, faded, series_colors, stage_color
 from ulm_core.lifecycle.rules import STAGES
 
 MIX = pd.DataFrame(
@@ -178,3 +179,76 @@ def test_groups_that_are_no_stage_get_colours_of_their_own() -> None:
     colors = series_colors(["loyal", "North", "South"])
     assert colors["loyal"] == stage_color("loyal")
     assert len(set(colors.values())) == 3
+
+
+class TestChurn:
+    CURVE = pd.DataFrame(
+        {
+            "days": [0.0, 10.0, 20.0],
+            "survival": [1.0, 0.5, 0.0],
+            "hazard": [0.0, 0.5, 1.5],
+            "hazard_lower": [0.0, 0.1, 0.4],
+            "hazard_upper": [0.0, 1.1, 2.9],
+        }
+    )
+
+    def test_users_of_whom_nothing_is_known_are_grey(self) -> None:
+        colors = survival.group_colors(["free", "(not known)", "paid"])
+        assert colors["(not known)"] == MUTED
+        assert MUTED not in (colors["free"], colors["paid"])
+
+    def test_log_log_leaves_out_where_it_is_not_defined(self) -> None:
+        [line] = survival.log_log({"a": self.CURVE}, origin="days").data
+        assert list(line.x) == [10.0]
+        assert list(line.y) == [math.log(-math.log(0.5))]
+
+    def test_cumulative_hazard_has_a_line_and_two_bounds(self) -> None:
+        figure = survival.cumulative_hazard({"a": self.CURVE}, origin="days")
+        assert [list(trace.y)[-1] for trace in figure.data] == [2.9, 0.4, 1.5]
+
+    def test_a_hazard_knows_its_group_and_interval(self) -> None:
+        rates = pd.DataFrame(
+            {"from_days": [0, 28], "to_days": [28, 56], "rate": [0.1, 0.2], "lower": [0.0, 0.1], "upper": [0.2, 0.4]}
+        )
+        [line] = survival.hazard_rates({"a": rates}, origin="days").data
+        assert [list(data) for data in line.customdata] == [["a", 0, 28], ["a", 28, 56]]
+        assert line.error_y.arrayminus[1] == pytest.approx(0.2 - 0.1)
+
+    def test_the_forest_colours_what_differs_from_one(self) -> None:
+        frame = pd.DataFrame(
+            {
+                "name": ["x", "y", "z"], "label": ["X", "Y", "Z"], "ratio": [2.0, 0.5, 1.1], "lower": [1.5, 0.3, 0.9],
+                "upper": [3.0, 0.8, 1.3], "is_shown": [True, True, False],
+            }
+        )  # fmt: skip
+        assert [trace.marker.color for trace in drivers.forest(frame).data] == [NEGATIVE, POSITIVE, MUTED]
+
+    def test_the_reliability_curve_knows_its_bins(self) -> None:
+        frame = pd.DataFrame(
+            {
+                "bin": [1, 2],
+                "users": [5, 5],
+                "said": [0.1, 0.4],
+                "churned": [0.0, 0.4],
+                "lower": [0, 0.2],
+                "upper": [0.3, 0.7],
+            }
+        )
+        points = risk.reliability(frame).data[1]
+        assert [list(data) for data in points.customdata] == [[1, 5], [2, 5]]
+
+
+class TestValue:
+    def test_the_matrix_leaves_cells_without_customers_empty(self) -> None:
+        frame = pd.DataFrame(
+            {"frequency": ["0", "1"], "silence": ["0", "4-7"], "order": [0, 1], "users": [3, 2], "expected": [1.0, 2.5]}
+        )
+        cells = value.matrix(frame, "expected", unit="purchases").data[0]
+        assert [list(line) for line in cells.z] == [[1.0, None], [None, 2.5]]
+        assert list(cells.customdata[1][1]) == ["1", "4-7", 2.0]
+
+    def test_holdout_and_groups(self) -> None:
+        frame = pd.DataFrame({"frequency": ["0", "1"], "users": [3, 2], "expected": [1.0, 2.0], "actual": [1.5, 2.0]})
+        assert [trace.type for trace in value.holdout(frame).data] == ["bar", "scatter"]
+        groups = pd.DataFrame({"group": ["loyal"], "users": [2], "value": [10.0], "label": ["10"]})
+        assert list(value.by_group(groups).data[0].x) == [10.0]

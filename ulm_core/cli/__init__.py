@@ -16,6 +16,7 @@ import typer
 from typer.exceptions import TyperException
 
 from ulm_core.cli import (
+    alert,
     churn,
     cohort,
     data,
@@ -27,6 +28,7 @@ from ulm_core.cli import (
     recommend,
     retention,
     simulate,
+    sql,
     stage_rules,
     stages,
     studio,
@@ -55,6 +57,8 @@ for room in (
     value,
     churn,
     cohort,
+    alert,
+    sql,
     models,
     paths,
     recommend,

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from numba import njit
 
 from ulm_core.errors import InputError
-from ulm_core.lifecycle.periods import DAY_US
+from ulm_core.lifecycle.periods import DAY_US, make_periods
 from ulm_core.lifecycle.results import join
 from ulm_core.messages import N_
 from ulm_core.timeline.index import Partition, TimelineIndex
@@ -96,11 +96,12 @@ class Observed:
 def default_origin(index: TimelineIndex, config: WorkspaceConfig) -> int:
     """Return where curves from a common origin start unless told otherwise (UTC us).
 
-    Half a year (26 weeks) before the last event, or in the middle of the activity of a log shorter than a year:
-    enough before it to know users by, and enough after it to see them leave.
+    The local midnight half a year (26 weeks) before the last event, or in the middle of the activity of a log
+    shorter than a year: enough before it to know users by, and enough after it to see them leave.
     """
     first, last = index.active_span(config)
-    return max(last - DEFAULT_FOLLOWED_DAYS * DAY_US, first + (last - first) // 2)
+    moment = max(last - DEFAULT_FOLLOWED_DAYS * DAY_US, first + (last - first) // 2)
+    return make_periods(moment, moment + 1, "day", config.timezone).from_us
 
 
 def observe(index: TimelineIndex, config: WorkspaceConfig, origin_us: int | None, horizon_days: float) -> Observed:
