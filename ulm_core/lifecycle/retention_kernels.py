@@ -206,8 +206,8 @@ def walk_own(
     """Count as `walk_calendar`, in windows of `width` us from each user's own start.
 
     `value` is empty where no value is asked for (`has_value`), else added in whole multiples of 1 / scale, so that
-    sums do not depend on their order. `flags_of`: uint8 per event code, bit 1 = start event, bit 2 = return event. `bounds`:
-    boundaries of the cohorts' periods (us). `least`: return events in one window.
+    sums do not depend on their order. `flags_of`: uint8 per event code, bit 1 = start event, bit 2 = return event.
+    `bounds`: boundaries of the cohorts' periods (us). `least`: return events in one window.
     """
     n_users, n_cohorts, is_search = len(rows), len(bounds) - 1, cell_cohort >= 0
     counts = np.zeros((0 if is_search else n_rows, n_cohorts, n_columns), np.int64)
