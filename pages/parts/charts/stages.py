@@ -229,8 +229,8 @@ def matrix_heatmap(
     )
     figure.update_yaxes(autorange="reversed")
     figure.update_xaxes(side="top")
-    figure = finish(figure, height=430, legend=False, hovermode="closest").update_yaxes(showgrid=False)
-    return figure.update_layout(margin={"t": 44})  # the buttons of the chart stand above the names of the columns
+    figure = finish(figure, height=460, legend=False, hovermode="closest").update_yaxes(showgrid=False)
+    return figure.update_layout(margin={"t": 80})  # the buttons of the chart stand above the names of the columns
 
 
 def trend(frame: pd.DataFrame, *, unit: str, colors: dict[str, str] | None = None, height: int = HEIGHT) -> go.Figure:
