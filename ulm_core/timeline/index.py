@@ -1,6 +1,6 @@
 """The timeline index: one user's events lie side by side, in time order, in memory-mapped columns.
 
-Files of an index folder: ``manifest.json``, one raw ``<column>.bin`` per column, and the ids by code
+Files of an index folder: ``manifest.json``, one ``<column>.bin`` per column (`columns`), and the ids by code
 (``users.parquet``, ``items.parquet``). The index is never edited: a new version is a
 new folder (ADR 0002).
 """
@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict
 from ulm_core.errors import NotFoundError, UlmError
 from ulm_core.keys import Keys
 from ulm_core.messages import N_
+from ulm_core.timeline.columns import OpenColumn, read_text, write_text
 from ulm_core.timeline.ids import read_ids
 from ulm_core.workspace import Workspace, WorkspaceConfig
 
@@ -35,13 +36,24 @@ COLUMNS: dict[str, npt.DTypeLike] = {
     "session": np.int64,
 }
 NO_ITEM = -1
+MANIFEST, SEALED_MANIFEST = "manifest.json", "manifest.sealed"
 
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 
 class Manifest(BaseModel):
-    """What an index folder holds. `first_us` and `last_us` are UTC microseconds since 1970."""
+    """What an index folder holds.
+
+    Attributes
+    ----------
+    fingerprint
+        The same for the same events, whatever loads they came in.
+    first_us, last_us
+        UTC microseconds since 1970.
+    content
+        Sum (modulo 2**64) of a hash of every event: an append adds its own to it instead of reading all.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -55,6 +67,7 @@ class Manifest(BaseModel):
     first_us: int
     last_us: int
     partitions: tuple[tuple[int, int], ...]
+    content: int = 0
 
 
 @dataclass(frozen=True)
@@ -112,22 +125,29 @@ class TimelineIndex:
     def __init__(self, directory: Path, keys: Keys | None = None) -> None:
         self.directory = directory
         self._keys = keys
-        self.manifest = read_manifest(directory)
-        self.offsets: Ints = self._map("offsets", np.int64)
-        self.time: Ints = self._map("time", np.int64)
-        self.event: npt.NDArray[np.int16] = self._map("event", np.int16)
-        self.item: npt.NDArray[np.int32] = self._map("item", np.int32)
-        self.value: npt.NDArray[np.float64] = self._map("value", np.float64)
-        self.quantity: npt.NDArray[np.float64] = self._map("quantity", np.float64)
-        self.session: npt.NDArray[np.int64] = self._map("session", READABLE[self.manifest.format])
+        self.manifest = read_manifest(directory, keys)
+        types = {"offsets": np.int64, **COLUMNS, "session": READABLE[self.manifest.format]}
+        sealed_with = keys if is_sealed(directory) else None
+        # Opened now, so that the index outlives its folder; a sealed column is decrypted when it is first used.
+        self._columns = {name: OpenColumn(directory, name, dtype, sealed_with) for name, dtype in types.items()}
         self._spans: dict[tuple[str, ...], tuple[int, int]] = {}
 
-    def _map(self, name: str, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-        path = self.directory / f"{name}.bin"
-        if path.stat().st_size == 0:  # an empty file cannot be mapped
-            return np.empty(0, dtype)
-        # A plain array over the map: np.memmap costs microseconds at every slice.
-        return np.asarray(np.memmap(path, dtype, mode="r"))
+    offsets: Ints
+    time: Ints
+    event: npt.NDArray[np.int16]
+    item: npt.NDArray[np.int32]
+    value: npt.NDArray[np.float64]
+    quantity: npt.NDArray[np.float64]
+    session: npt.NDArray[np.int64]
+
+    def __getattr__(self, name: str) -> npt.NDArray[Any]:
+        """Return a column on its first use; later uses find the attribute."""
+        column = self.__dict__.get("_columns", {}).get(name)
+        if column is None:
+            raise AttributeError(name)
+        values: npt.NDArray[Any] = column.read()
+        setattr(self, name, values)
+        return values
 
     @staticmethod
     def open(workspace: Workspace) -> TimelineIndex:
@@ -235,15 +255,29 @@ class TimelineIndex:
         return History(*(getattr(self, name)[begin:end] for name in COLUMNS))
 
 
-def read_manifest(directory: Path) -> Manifest:
+def is_sealed(directory: Path) -> bool:
+    """Return whether an index folder is encrypted; those of older programs are not."""
+    return (directory / SEALED_MANIFEST).exists()
+
+
+def read_manifest(directory: Path, keys: Keys | None = None) -> Manifest:
     """Return what an index folder holds; raises UlmError when this program cannot read it."""
     try:
-        manifest = Manifest.model_validate_json((directory / "manifest.json").read_text(encoding="utf-8"))
+        if is_sealed(directory):
+            text = read_text(directory / SEALED_MANIFEST, keys)
+        else:
+            text = read_text(directory / MANIFEST, None)
+        manifest = Manifest.model_validate_json(text)
     except (OSError, ValueError) as error:
         raise _unusable(directory) from error
     if manifest.format not in READABLE:
         raise _unusable(directory)
     return manifest
+
+
+def write_manifest(directory: Path, manifest: Manifest, keys: Keys | None) -> None:
+    """Write what an index folder holds, sealed where the workspace is encrypted."""
+    write_text(directory / (SEALED_MANIFEST if keys else MANIFEST), manifest.model_dump_json(indent=2), keys)
 
 
 def _unusable(directory: Path) -> UlmError:
