@@ -22,7 +22,7 @@ from ulm_core.errors import NotFoundError, UlmError
 from ulm_core.keys import Keys
 from ulm_core.messages import N_
 from ulm_core.timeline.columns import OpenColumn, read_text, write_text
-from ulm_core.timeline.ids import read_ids
+from ulm_core.timeline.ids import find_id, read_ids
 from ulm_core.workspace import Workspace, WorkspaceConfig
 
 FORMAT = 2
@@ -36,6 +36,7 @@ COLUMNS: dict[str, npt.DTypeLike] = {
     "session": np.int64,
 }
 NO_ITEM = -1
+NEIGHBOURS = 2_000  # ids, in their order, that are searched for what was meant
 MANIFEST, SEALED_MANIFEST = "manifest.json", "manifest.sealed"
 
 Ints = npt.NDArray[np.int64]
@@ -131,6 +132,7 @@ class TimelineIndex:
         # Opened now, so that the index outlives its folder; a sealed column is decrypted when it is first used.
         self._columns = {name: OpenColumn(directory, name, dtype, sealed_with) for name, dtype in types.items()}
         self._spans: dict[tuple[str, ...], tuple[int, int]] = {}
+        self._ids: dict[str, pa.Array] = {}
 
     offsets: Ints
     time: Ints
@@ -176,16 +178,10 @@ class TimelineIndex:
         return np.asarray(self.ids("items").to_numpy(zero_copy_only=False), dtype=object)
 
     def ids(self, name: str) -> pa.Array:
-        """Return a dictionary ("users", "items") in the order of its codes."""
-        return read_ids(self.directory / f"{name}.parquet", self._keys)
-
-    @cached_property
-    def _user_codes(self) -> dict[str, int]:
-        return {name: code for code, name in enumerate(self.user_ids)}
-
-    @cached_property
-    def _item_codes(self) -> dict[str, int]:
-        return {name: code for code, name in enumerate(self.item_ids)}
+        """Return a dictionary ("users", "items") in the order of its codes; it is read on its first use."""
+        if name not in self._ids:
+            self._ids[name] = read_ids(self.directory / f"{name}.parquet", self._keys)
+        return self._ids[name]
 
     def user_code(self, user_id: str) -> int:
         """Return the code of a user.
@@ -195,15 +191,27 @@ class TimelineIndex:
         NotFoundError
             When no event of that user is loaded.
         """
-        return _code("user", user_id, self._user_codes)
+        return self._code("user", user_id)
 
     def item_code(self, item_id: str) -> int:
         """Return the code of an item; raises NotFoundError when it has no event."""
-        return _code("item", item_id, self._item_codes)
+        return self._code("item", item_id)
 
     def event_code(self, name: str) -> int:
         """Return the code of an event name; raises NotFoundError with near matches."""
-        return _code("event", name, {known: code for code, known in enumerate(self.manifest.event_names)})
+        names = self.manifest.event_names
+        if name not in names:
+            raise NotFoundError.for_name("event", name, names)
+        return names.index(name)
+
+    def _code(self, kind: str, name: str) -> int:
+        """Look an id up by halving: a table of millions of ids would take longer to make than any page may."""
+        ids = self.ids(f"{kind}s")
+        place, is_known = find_id(ids, name)
+        if not is_known:
+            beside = ids[max(0, place - NEIGHBOURS) : place + NEIGHBOURS]  # comparing with millions takes minutes
+            raise NotFoundError.for_name(kind, name, beside.to_pylist())
+        return place
 
     def event_mask(self, names: Iterable[str]) -> Mask:
         """Return a bool per event code, true for `names`; names the log lacks are ignored."""
@@ -286,13 +294,6 @@ def _unusable(directory: Path) -> UlmError:
         code="bad_index",
         path=directory,
     )
-
-
-def _code(kind: str, name: str, codes: dict[str, int]) -> int:
-    code = codes.get(name)
-    if code is None:
-        raise NotFoundError.for_name(kind, name, codes)
-    return code
 
 
 @lru_cache(maxsize=4)

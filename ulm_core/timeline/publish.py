@@ -22,7 +22,8 @@ from ulm_core.events.sources import FrameSource
 from ulm_core.messages import N_, Message, message
 from ulm_core.settings import get_settings
 from ulm_core.timeline.append import ROWS, append_index, can_append_to, link_index
-from ulm_core.timeline.build import build_index
+from ulm_core.timeline.build import DICTIONARIES, build_index
+from ulm_core.timeline.ids import read_ids
 from ulm_core.warehouse.access import open_warehouse
 from ulm_core.warehouse.database import Database, disk_full_error
 from ulm_core.warehouse.head import Head, read_head
@@ -45,6 +46,7 @@ from ulm_core.warehouse.snapshot import (
     write_snapshot,
 )
 from ulm_core.warehouse.tables import TableReport
+from ulm_core.warehouse.totals import read_totals, write_totals
 from ulm_core.workspace import Workspace, WorkspaceConfig, write_atomically
 
 T = TypeVar("T")
@@ -95,6 +97,9 @@ def _write_version(workspace: Workspace, database: Database, head: Head, report:
         append_index(base / "timeline", rows, partial / "timeline", target.name, size, keys)
     else:
         link_index(base / "timeline", partial / "timeline", target.name, keys)
+    ids = {name: read_ids(partial / "timeline" / f"{name}.parquet", keys) for name in DICTIONARIES}
+    has_totals = base is not None and read_totals(base, keys) is not None
+    write_totals(partial, base if has_totals else None, rows, keys, ids=ids)
     _seal(workspace, partial, record, head)
     partial.rename(target)
 
