@@ -110,9 +110,9 @@ class OpenColumn:
             sealed = self._file.read(whole)
             try:
                 clear = cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], _mark(self._name, page, page == n_pages - 1))
+                values[page * PAGE : page * PAGE + len(clear)] = np.frombuffer(clear, np.uint8)
             except (InvalidTag, ValueError) as error:
                 raise _changed(self._path) from error
-            values[page * PAGE : page * PAGE + len(clear)] = np.frombuffer(clear, np.uint8)
         return values
 
 
