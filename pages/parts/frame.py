@@ -21,6 +21,7 @@ from pages.parts.guard import guarded
 from pages.parts.i18n import LANGUAGE_KEY, LANGUAGES, _, language
 from pages.parts.palette import use_own_colors
 from ulm_core import __version__
+from ulm_core.alerts.check import Alerts
 from ulm_core.errors import EmptyWorkspaceError
 from ulm_core.lifecycle.cohorts.store import Cohorts
 from ulm_core.lifecycle.filters import UserFilter, filter_mask
@@ -57,9 +58,9 @@ class View:
 
     @property
     def previous_us(self) -> tuple[int, int]:
-        """The period just before, of the same length."""
-        start = self.filters.start - timedelta(days=self.filters.days)
-        return self.day_us(start), self.day_us(self.filters.start)
+        """The range to compare with, of the same length: by default the days just before."""
+        first, last = self.previous_days
+        return self.day_us(first), self.day_us(last + timedelta(days=1))
 
     def day_us(self, day: date) -> int:
         """Return when a calendar day of the workspace begins (UTC microseconds)."""
@@ -67,9 +68,9 @@ class View:
 
     @property
     def previous_days(self) -> tuple[date, date]:
-        """First and last day of the period before."""
-        before = self.filters.start - timedelta(days=1)
-        return self.filters.start - timedelta(days=self.filters.days), before
+        """First and last day of the range to compare with."""
+        start = self.filters.compared_start
+        return start, start + timedelta(days=self.filters.days - 1)
 
     @property
     def mask(self) -> UserMask | None:
@@ -147,7 +148,11 @@ def _head(info: navigation.PageInfo, sample: str | None) -> DeltaGenerator:
 
 
 def _head_controls(beside: DeltaGenerator, page: str, filters: Filters | None) -> None:
+    speaking = Alerts(data_module.open_workspace()).speaking()
     with beside:
+        if speaking:
+            label = _("Alerts: {n}").format(n=len(speaking))
+            navigation.link("alerts", label, icon=":material/notifications_active:")
         if filters is not None:
             notes.control(filters.start, filters.end)
         saved_views.control(page)

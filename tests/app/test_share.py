@@ -60,3 +60,17 @@ def test_a_note_is_added_changed_and_deleted(open_page: OpenPage, small_workspac
     app.button(key=f"note_drop_{token}").click().run()
     assert_whole(app)
     assert Annotations(small_workspace).all() == {}
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("page", ["overview", "lifecycle"])
+@pytest.mark.parametrize("how", ["previous", "year", "custom"])
+def test_periods_are_compared(open_page: OpenPage, small_workspace: Workspace, page: str, how: str, lang: str) -> None:
+    asked = {"period": "custom", "from": "2024-02-05", "to": "2024-02-20", "interval": "week"}
+    app = open_page(small_workspace, page, lang, **asked, compare=how, compare_from="2024-01-03")
+    assert_whole(app)
+    if page == "overview" and how == "custom":
+        assert app.metric[0].delta.strip("-−") != ""  # one user now, three then
+    app.radio(key="filter_compare").set_value("").run()
+    assert_whole(app)
+    assert app.query_params.get("compare", []) == []

@@ -195,7 +195,11 @@ class Funnel(Result):
         return map_merge(self.index, kernel, merge)
 
     def seconds(self, from_step: int, to_step: int) -> npt.NDArray[np.float64]:
-        """Return the seconds between two steps (from 1) of everyone who did both, by user code.
+        """Return the seconds between two steps (from 1) of everyone who did both, by user code; see `gaps`."""
+        return self.gaps(from_step, to_step)[1]
+
+    def gaps(self, from_step: int, to_step: int) -> tuple[UserCodes, npt.NDArray[np.float64]]:
+        """Return who did both of two steps (from 1), by user code, and the seconds between.
 
         Zero-second gaps are left out: events written at the same instant say nothing about time to convert.
 
@@ -211,9 +215,13 @@ class Funnel(Result):
         has_both &= (levels >= to_step) | self.walk.plan.is_optional[to_step - 1]
         start = rows[:-1][has_both]
         first, second = flat[start + from_step - 1], flat[start + to_step - 1]
-        gaps = (second - first)[(first != NEVER) & (second != NEVER)]
-        seconds: npt.NDArray[np.float64] = gaps[gaps > 0] / SECOND_US
-        return seconds
+        taken = (first != NEVER) & (second != NEVER) & (second > first)
+        return self._entrants[has_both][taken], (second - first)[taken] / SECOND_US
+
+    @property
+    def _entrants(self) -> UserCodes:
+        """User code of each row of `times`."""
+        return self.reached.owners if len(self.reached.owners) else np.flatnonzero(self.levels > 0).astype(np.int32)
 
     def _to_step(self, k: int) -> npt.NDArray[np.float64]:
         return self.seconds(int(self.walk.plan.previous[k]) + 1, k + 1) if k else np.empty(0)
