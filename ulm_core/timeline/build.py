@@ -154,8 +154,8 @@ def write_columns(
     Parameters
     ----------
     batches
-        Integer columns user, time, event, item, session, float columns value, quantity, sorted by user and time, and
-        `mark`, a hash of each event's content (uint64).
+        Integer columns user, time, event, item, session, float columns value, quantity, sorted by user and time;
+        perhaps `mark`, a hash of each event's content (uint64) that does not depend on codes.
     sizes
         Number of users and of items.
     salt
@@ -172,7 +172,8 @@ def write_columns(
             least = int(batch["user"][0])
             here = np.bincount(batch["user"] - least)
             counts[least : least + len(here)] += here
-        content = (content + int(batch["mark"].sum(dtype=np.uint64))) % 2**64
+        marks = batch["mark"] if "mark" in batch else _marks_of(batch)
+        content = (content + int(marks.sum(dtype=np.uint64))) % 2**64
         for name in COLUMNS:
             files[name].write(batch[name])
         time = batch["time"]
@@ -202,7 +203,7 @@ def write_columns(
     )
 
 
-def marks_of(columns: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.uint64]:
+def _marks_of(columns: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.uint64]:
     """Return a hash of each event made of its codes, for events that no database holds."""
     marks = np.asarray(columns["user"]).astype(np.uint64)
     for name, dtype in COLUMNS.items():

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ulm_core.timeline.build import marks_of, write_columns
+from ulm_core.timeline.build import write_columns
 from ulm_core.timeline.index import COLUMNS, TimelineIndex
 
 BATCH = 4_000_000
@@ -36,7 +36,7 @@ def subset_index(index: TimelineIndex, keep: npt.NDArray[np.bool_], directory: P
     batches = ({"user": users[part], **{name: getattr(index, name)[part] for name in COLUMNS}} for part in parts)
     manifest = index.manifest
     write_columns(
-        ({**batch, "mark": marks_of(batch)} for batch in batches),
+        batches,
         directory,
         version=f"{manifest.version}-subset",
         sizes=(manifest.n_users, manifest.n_items),

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ulm_core.events.columns import Columns
-from ulm_core.timeline.build import marks_of, write_columns
+from ulm_core.timeline.build import write_columns
 from ulm_core.timeline.index import TimelineIndex
 
 
@@ -54,7 +54,7 @@ def index_from_events(events: pd.DataFrame, directory: Path, n_partitions: int =
     pq.write_table(pa.table({"id": pa.array(users, pa.string())}), directory / "users.parquet")
     pq.write_table(pa.table({"id": pa.array(items, pa.string())}), directory / "items.parquet")
     write_columns(
-        [{**columns, "mark": marks_of(columns)}],
+        [columns],
         directory,
         version="test",
         sizes=(len(users), len(items)),
