@@ -9,14 +9,12 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
-
-from common import ROOT, measure
 
 import chdb.session
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from common import ROOT, measure
 
 from ulm_core.lifecycle.filters import UserLabels
 from ulm_core.lifecycle.funnel import Funnel, FunnelSpec, compute_funnel

@@ -22,6 +22,7 @@ INTERVALS = {"day": N_("Day"), "week": N_("Week"), "month": N_("Month")}
 DEFAULT_PERIOD = "90d"
 DEFAULT_INTERVAL = {"all": "week", "30d": "day", "90d": "week", "custom": "week"}
 SEPARATOR = ":"
+SAMPLE = 10  # one user in so many, when a sample is asked for
 COMPARED = {
     "": N_("Nothing"),
     "previous": N_("The period before"),
@@ -41,6 +42,7 @@ class Filters:
     stages: tuple[str, ...] = ()
     attributes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     cohorts: tuple[str, ...] = ()
+    one_in: int | None = None
     compare: str = ""
     compare_from: date | None = None
     match_weekday: bool = True
@@ -48,7 +50,7 @@ class Filters:
     @property
     def n_active(self) -> int:
         """How many filters narrow the users."""
-        return (1 if self.stages else 0) + len(self.attributes) + len(self.cohorts)
+        return (1 if self.stages else 0) + len(self.attributes) + len(self.cohorts) + (1 if self.one_in else 0)
 
     @property
     def days(self) -> int:
@@ -69,13 +71,16 @@ class Filters:
     @property
     def people(self) -> str:
         """What narrows the users, spelled out for cache keys."""
-        return f"stages={self.stages} attributes={sorted(self.attributes.items())} cohorts={self.cohorts}"
+        return (
+            f"stages={self.stages} attributes={sorted(self.attributes.items())} cohorts={self.cohorts} 1/{self.one_in}"
+        )
 
     @property
     def slug(self) -> str:
         """The filters as a part of a file name."""
         words = [self.start.isoformat(), self.end.isoformat(), self.interval, *self.stages]
         words += [f"{name}-{'-'.join(values)}" for name, values in self.attributes.items()]
+        words += [f"sample-1-in-{self.one_in}"] if self.one_in else []
         words += [_("list") if is_inline(name) else name for name in self.cohorts]
         return "_".join(words).replace(" ", "-").replace("/", "-").lower()
 
@@ -178,6 +183,7 @@ def read(choices: Choices) -> Filters:
         stages=tuple(stage for stage in choices.stages if stage in url.get_all("stage")),
         attributes=read_attributes(url.get_all("segment"), choices.attributes),
         cohorts=tuple(name for name in dict.fromkeys(url.get_all("cohort")) if _is_cohort(name, choices)),
+        one_in=SAMPLE if url.get("sample") == str(SAMPLE) else None,
         compare=read_compare(url.get("compare")),
         compare_from=_parse_day(url.get("compare_from"), start - timedelta(days=(end - start).days + 1)),
         match_weekday=url.get("match") != "0",
@@ -220,6 +226,14 @@ def _changed_cohorts() -> None:
 def add_cohort(word: str) -> None:
     """Narrow every page to a saved cohort, or to the users of a rule in JSON."""
     url.put("cohort", [*(kept for kept in url.get_all("cohort") if kept != word), word])
+
+
+def _changed_sample() -> None:
+    url.put("sample", str(SAMPLE) if st.session_state["filter_sample"] else None)
+
+
+def _drop_sample() -> None:
+    url.put("sample", None)
 
 
 def _changed_compare() -> None:
@@ -327,6 +341,14 @@ def _cohort_control(filters: Filters, choices: Choices) -> None:
             )
         else:
             st.caption(_("No cohort is saved yet."))
+        st.session_state["filter_sample"] = filters.one_in is not None
+        st.toggle(
+            _("Only one user in {n} (a sample)").format(n=SAMPLE),
+            key="filter_sample",
+            on_change=_changed_sample,
+            help=_("For a quick look at a very large log. The same users every time, by a hash of the id; numbers are "
+                   "those of the sample and are not scaled up."),
+        )  # fmt: skip
 
 
 def _compare_control(filters: Filters) -> None:
@@ -421,6 +443,14 @@ def draw_chips(filters: Filters, n_users: int, n_all: int) -> None:
                 on_click=_drop_cohort,
                 args=(name,),
             )
+        if filters.one_in:
+            st.button(
+                _("Sample: 1 user in {n}").format(n=filters.one_in),
+                icon=":material/close:",
+                key="chip_sample",
+                on_click=_drop_sample,
+            )
+            st.badge(_("Not all users"), icon=":material/blur_on:", color="orange")
         st.button(_("Reset"), type="tertiary", icon=":material/restart_alt:", key="chip_reset", on_click=reset)
         st.caption(
             _("Filters: {k} · {n} of {all} users").format(

@@ -76,7 +76,9 @@ class View:
     def mask(self) -> UserMask | None:
         """The users the filters let through, or None for everyone; stages as of the end of the period."""
         filters = self.filters
-        wanted = UserFilter(stages=filters.stages, attributes=filters.attributes, cohorts=filters.cohorts)
+        wanted = UserFilter(
+            stages=filters.stages, attributes=filters.attributes, cohorts=filters.cohorts, one_in=filters.one_in
+        )
         data, at_us = self.data, self.range_us[1]
         return data.remember(
             "filter_mask",

@@ -74,3 +74,16 @@ def test_periods_are_compared(open_page: OpenPage, small_workspace: Workspace, p
     app.radio(key="filter_compare").set_value("").run()
     assert_whole(app)
     assert app.query_params.get("compare", []) == []
+
+
+@pytest.mark.slow
+def test_a_sample_is_marked_and_off_by_default(open_page: OpenPage, journey: Workspace) -> None:
+    app = open_page(journey, "overview")
+    assert "chip_sample" not in [button.key for button in app.button]
+    app.toggle(key="filter_sample").set_value(True).run()
+    assert_whole(app)
+    assert "Not all users" in "".join(badge.value for badge in app.markdown)
+    assert app.query_params["sample"] in ("10", ["10"])
+    app.button(key="chip_sample").click().run()
+    assert_whole(app)
+    assert app.query_params.get("sample", []) == []
