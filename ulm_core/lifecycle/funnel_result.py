@@ -120,6 +120,11 @@ class Funnel(Result):
     walk: Walk
 
     @property
+    def _is_per_user(self) -> bool:
+        """Whether `reached` has one row a user."""
+        return self.spec.counting == "users"
+
+    @property
     def levels(self) -> npt.NDArray[np.int8]:
         """Steps reached; see `Reached`."""
         return self.reached.levels
@@ -147,7 +152,7 @@ class Funnel(Result):
             When the funnel was asked without a breakdown.
         """
         labels = self._labels
-        codes = labels.codes if not len(self.reached.owners) else labels.codes[self.reached.owners]
+        codes = labels.codes if self._is_per_user else labels.codes[self.reached.owners]
         joint = codes.astype(np.int64) * 256 + self.levels.view(np.uint8)
         by_group = np.bincount(joint[codes >= 0], minlength=256 * len(labels.names)).reshape(-1, 256)
         has_extras = len(self.reached.extras) > 0
@@ -221,7 +226,7 @@ class Funnel(Result):
     @property
     def _entrants(self) -> UserCodes:
         """User code of each row of `times`."""
-        return self.reached.owners if len(self.reached.owners) else np.flatnonzero(self.levels > 0).astype(np.int32)
+        return np.flatnonzero(self.levels > 0).astype(np.int32) if self._is_per_user else self.reached.owners
 
     def _to_step(self, k: int) -> npt.NDArray[np.float64]:
         return self.seconds(int(self.walk.plan.previous[k]) + 1, k + 1) if k else np.empty(0)
@@ -270,7 +275,7 @@ class Funnel(Result):
         if side == "dropped":
             rows = self._has(int(self.walk.plan.previous[step - 1]) + 1) & ~rows if step > 1 else np.zeros_like(rows)
         owners = np.flatnonzero(rows).astype(np.int32)
-        if len(self.reached.owners):
+        if not self._is_per_user:
             owners = np.unique(self.reached.owners[owners])
         if len(cell) == 3:
             if cell[2] not in self.groups:
