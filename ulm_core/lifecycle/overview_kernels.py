@@ -48,6 +48,8 @@ def range_figures(
 @njit(cache=True, nogil=True)
 def _counted(row: Any, starts: Any, t: int, before: int) -> int:
     """Count a user once in the period of `t`; return the period (-1 outside) where `before` was the last one."""
+    if before >= 0 and t < starts[before + 1]:  # times ascend: still the same period
+        return before
     p = np.searchsorted(starts, t, side="right") - 1
     if not 0 <= p < len(row):
         return -1
