@@ -26,7 +26,7 @@ from ulm_core.workspace import WorkspaceConfig
 CONFIG = WorkspaceConfig()
 WEEK_US = 7 * 86_400_000_000
 # The log begins with 1970, a Thursday; weeks begin on Monday.
-WEEK = f"toUInt16(intDiv(toUnixTimestamp64Micro(time) + {3 * 86_400_000_000}, {WEEK_US}))"
+WEEK = f"toUInt16(intDiv(time + {3 * 86_400_000_000}, {WEEK_US}))"
 # One pass for each question: the weeks of every user.
 WEEKS = f"SELECT user, groupUniqArray({WEEK}) AS weeks FROM bench.log GROUP BY user"
 RETENTION = f"""

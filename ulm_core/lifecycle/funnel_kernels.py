@@ -20,14 +20,16 @@ DROPPED = -1
 ORDERED, STEPWISE, STRICT, ANY_ORDER = 0, 1, 2, 3
 
 
-# What the walks write to, made once a partition: arrays per kind, per step (and one more), per event of a unit.
-Scratch = namedtuple("Scratch", "have used parent kept assigned saved queue one other reached ties")
+# What the walks write to, made once a partition: the events of a tie by kind and who takes them (few arrays, since
+# every call passes each of them on), and arrays per step (and one more) and per event of a unit.
+Tie = namedtuple("Tie", "have used parent assigned queue")
+Scratch = namedtuple("Scratch", "tie have kept saved one other reached ties")
 
 
 @njit(cache=True, nogil=True)
 def _scratch(n_steps: int, n_kinds: int, n_events: int) -> Any:
     a, b, c = np.zeros((4, n_kinds), np.int64), np.zeros((5, n_steps + 1), np.int64), np.zeros((2, n_events), np.int64)
-    return Scratch(a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3], b[4], c[0], c[1])
+    return Scratch(Tie(a[0], a[1], a[2], b[0], b[1]), a[0], a[3], b[2], b[3], b[4], c[0], c[1])
 
 
 @njit(cache=True, nogil=True)
@@ -57,60 +59,55 @@ def _tie(time: Any, event: Any, start: int, kind_of: Any, have: Any) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _assign(step: int, plan: Any, work: Any) -> bool:
+def _assign(step: int, fills: Any, tie: Any) -> bool:
     """Give a step one of the counted events, moving other steps to other events where that helps (augmenting path)."""
-    for kind in range(len(work.have)):
-        if plan.fills[step, kind] and work.used[kind] < work.have[kind]:
-            work.used[kind] += 1
-            work.assigned[step] = kind
+    for kind in range(len(tie.have)):
+        if fills[step, kind] and tie.used[kind] < tie.have[kind]:
+            tie.used[kind] += 1
+            tie.assigned[step] = kind
             return True
-    work.parent[:] = -1
-    work.queue[0] = step
+    tie.parent[:] = -1
+    tie.queue[0] = step
     head, tail = 0, 1
     while head < tail:
-        s = work.queue[head]
+        s = tie.queue[head]
         head += 1
-        for kind in range(len(work.have)):
-            if not plan.fills[s, kind] or work.parent[kind] >= 0 or work.have[kind] == 0:
+        for kind in range(len(tie.have)):
+            if not fills[s, kind] or tie.parent[kind] >= 0 or tie.have[kind] == 0:
                 continue
-            work.parent[kind] = s
-            if work.used[kind] < work.have[kind]:
-                work.used[kind] += 1
-                _move(step, kind, work)
+            tie.parent[kind] = s
+            if tie.used[kind] < tie.have[kind]:
+                tie.used[kind] += 1
+                _move(step, kind, tie.parent, tie.assigned)
                 return True
-            for other in range(len(plan.fills)):
-                if work.assigned[other] == kind:
-                    work.queue[tail] = other
+            for other in range(len(fills)):
+                if tie.assigned[other] == kind:
+                    tie.queue[tail] = other
                     tail += 1
     return False
 
 
 @njit(cache=True, nogil=True)
-def _move(step: int, kind: int, work: Any) -> None:
+def _move(step: int, kind: int, parent: Any, assigned: Any) -> None:
     while True:
-        s = work.parent[kind]
-        before = work.assigned[s]
-        work.assigned[s] = kind
+        s = parent[kind]
+        before = assigned[s]
+        assigned[s] = kind
         if s == step:
             return
         kind = before
 
 
 @njit(cache=True, nogil=True)
-def _release(work: Any) -> None:
-    work.used[:] = 0
-    work.assigned[:] = -1
-
-
-@njit(cache=True, nogil=True)
-def _furthest(after: int, plan: Any, work: Any) -> int:
+def _furthest(after: int, fills: Any, tie: Any) -> int:
     """Return the last step that the events of one tie can fill in a row after step `after` (-1: from the start).
 
     The events of a tie may be taken in any order, each for one step.
     """
-    _release(work)
+    tie.used[:] = 0
+    tie.assigned[:] = -1
     k = after + 1
-    while k < len(plan.fills) and _assign(k, plan, work):
+    while k < len(fills) and _assign(k, fills, tie):
         k += 1
     return k - 1
 
@@ -157,10 +154,10 @@ def _advance_tie(t: int, is_open: bool, before: Any, starts: Any, plan: Any, wor
     for j in range(len(plan.fills) - 1):
         if before[j] == NEVER or t - before[j] > plan.window_us:
             continue
-        for k in range(j + 1, _furthest(j, plan, work) + 1):
+        for k in range(j + 1, _furthest(j, plan.fills, work.tie) + 1):
             starts[k] = max(starts[k], before[j])
     if is_open and (not plan.is_first_only or before[0] == NEVER):
-        for k in range(_furthest(-1, plan, work) + 1):
+        for k in range(_furthest(-1, plan.fills, work.tie) + 1):
             starts[k] = t
 
 
@@ -192,7 +189,7 @@ def _attempt_times(time: Any, event: Any, level: int, reached_at: int, plan: Any
             first -= 1
         t = time[i]
         i = _tie(time, event, first, plan.kind_of, work.have)
-        last = min(_furthest(done, plan, work), level - 1)
+        last = min(_furthest(done, plan.fills, work.tie), level - 1)
         for k in range(done + 1, last + 1):
             out[k] = t
         done = last
@@ -235,20 +232,21 @@ def _fill_from(after: int, waited: int, plan: Any, work: Any) -> Any:
 
     Required steps are taken one after the other; an optional one only ends a row, since skipping it costs nothing.
     """
-    reached, k = np.int64(0), after + 1
-    _release(work)
-    is_first = True
-    while k < len(plan.fills):
+    fills, tie = plan.fills, work.tie
+    reached, k, is_first = np.int64(0), after + 1, True
+    tie.used[:] = 0
+    tie.assigned[:] = -1
+    while k < len(fills):
         # The window of a step runs from the required step before it: zero seconds where that is in this tie.
         is_in_time = not is_first or waited <= plan.step_window_us[k]
         if plan.is_optional[k]:
-            work.saved[:] = work.assigned
-            work.kept[:] = work.used
-            if is_in_time and _assign(k, plan, work):
+            work.saved[:] = tie.assigned
+            work.kept[:] = tie.used
+            if is_in_time and _assign(k, fills, tie):
                 reached |= np.int64(1) << k
-            work.assigned[:] = work.saved
-            work.used[:] = work.kept
-        elif is_in_time and _assign(k, plan, work):
+            tie.assigned[:] = work.saved
+            tie.used[:] = work.kept
+        elif is_in_time and _assign(k, fills, tie):
             reached |= np.int64(1) << k
             is_first = False
         else:
@@ -399,12 +397,13 @@ def _walk_attempts(
 
 
 @njit(cache=True, nogil=True)
-def _matched(plan: Any, work: Any) -> int:
+def _matched(fills: Any, tie: Any) -> int:
     """Return how many distinct steps the counted events can fill, each one of them."""
-    _release(work)
+    tie.used[:] = 0
+    tie.assigned[:] = -1
     n = 0
-    for k in range(len(plan.fills)):
-        if _assign(k, plan, work):
+    for k in range(len(fills)):
+        if _assign(k, fills, tie):
             n += 1
     return n
 
@@ -440,7 +439,7 @@ def _slide(time: Any, event: Any, i: int, until: int, opens_until: int, plan: An
         added = _shift(have, kind_of[event[right]], 1, first_step)
         filled += added + moved
         if not is_disjoint and (moved or added):
-            filled = _matched(plan, work)
+            filled = _matched(plan.fills, work.tie)
         if filled > done:
             out[done:filled] = t
             done, first, reached_at = filled, left, t
