@@ -55,9 +55,7 @@ class SessionGap:
         """Return where the pause comes from."""
         if self.is_learnt:
             return message(
-                N_(
-                    "Pauses of about {minutes} minutes are rarest: shorter ones lie in sessions, longer ones between."
-                ),
+                N_("Pauses of about {minutes} minutes are rarest: shorter ones lie in sessions, longer ones between."),
                 minutes=round(self.seconds / 60),
             )
         return message(
