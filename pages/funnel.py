@@ -159,7 +159,7 @@ def table(funnel: Funnel) -> pd.DataFrame:
 def draw_step(view: View, funnel: Funnel, step: int) -> None:
     """Draw who got to a step, and who was lost on the way to it, each a click from the list."""
     users = funnel.counts.tolist()
-    name = term(funnel.spec.steps[step - 1])
+    name = term(funnel.spec.steps[step - 1].name)
     st.caption(f"{step}. {name}")
     reached = _("Reached step {n}: {event}").format(n=step, event=name)
     list_button(view.data, users[step - 1], reached, f"reached_{step}", partial(funnel.users, (step, "converted")))

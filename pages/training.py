@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.parts import fmt, jobs, live, runs
+from pages.parts import fmt, jobs, live, runs, versus
 from pages.parts.cards import card
 from pages.parts.config_form import draw_form
 from pages.parts.data import Data, open_workspace
@@ -84,7 +84,7 @@ def draw_work(records: list[RunRecord], active: JobRecord | None) -> None:
         draw_start(records, columns=1)
 
 
-def draw_in_use(promoted: RunRecord | None, stale: Stale | None) -> None:
+def draw_in_use(store: RunStore, promoted: RunRecord | None, stale: Stale | None) -> None:
     name = st.session_state.pop("_promoted_now", None)
     if name:
         st.toast(_("“{name}” is in use now.").format(name=name), icon=":material/rocket_launch:")
@@ -103,6 +103,7 @@ def draw_in_use(promoted: RunRecord | None, stale: Stale | None) -> None:
             title=_("In use"),
         )
         runs.draw_stale(stale)
+        runs.draw_roll_back(store)
 
 
 def draw_finished(store: RunStore, records: list[RunRecord], promoted: str | None, *, is_training: bool) -> None:
@@ -127,6 +128,7 @@ def draw_finished(store: RunStore, records: list[RunRecord], promoted: str | Non
         if run.metrics:
             runs.draw_verdict(run)
             runs.draw_comparison(run)
+            runs.draw_card(run)
         with st.expander(_("Settings and curves"), icon=":material/show_chart:"):
             runs.draw_details(run)
 
@@ -136,11 +138,12 @@ def draw(data: Data) -> None:
     records = store.list()
     promoted = store.promoted()
     active = jobs.latest(KINDS)
-    draw_in_use(promoted, store.stale(promoted.run_id) if promoted else None)
+    draw_in_use(store, promoted, store.stale(promoted.run_id) if promoted else None)
     draw_work(records, active)
     is_training = active is not None and not active.state.is_over
     shown = [run for run in records if not (is_training and run.state == "running")]
     draw_finished(store, shown, promoted.run_id if promoted else None, is_training=is_training)
+    versus.draw(store, shown, promoted.run_id if promoted else None)
 
 
 with begin_page("training") as view:

@@ -40,6 +40,18 @@ class Settings(BaseSettings):
     port: int = Field(8501, ge=1, le=65535, description="Port of the dashboard.")
     upload_limit_mb: int = Field(512, ge=1, le=4096, description="Largest file accepted by upload, in MB.")
     query_rows_limit: int = Field(100_000, ge=1, description="Most rows a table on a page or an export holds.")
+    sql_timeout_seconds: float = Field(20.0, gt=0, le=600, description="Longest a query of the SQL page may run, in s.")
+    sql_memory_gb: float = Field(
+        1.0, gt=0, description="Memory a query of the SQL page may use, in GB; it never spills."
+    )
+    webhook_private_addresses: bool = Field(
+        False,
+        description="Whether alerts may be posted to private or loopback addresses; off, so that a webhook cannot "
+        "reach what only this machine can.",
+    )
+    webhook_timeout_seconds: float = Field(
+        5.0, gt=0, le=60, description="Longest an alert waits for its webhook, in s."
+    )
     partition_events: int = Field(
         250_000, ge=1_000, description="Events per partition of the timeline index; more partitions, more parallel."
     )

@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 
 from pages.parts.i18n import N_, _
 from ulm_core.errors import InputError
-from ulm_core.training.config import FineTuneConfig
+from ulm_core.training.config import PRESETS, FineTuneConfig
 
 MAIN = ("name", "tower", "text_mode", "alpha", "beta", "max_steps")
 LABELS = {
@@ -102,8 +102,8 @@ def _choice(name: str, field: FieldInfo, options: list[Any]) -> Any:
     draw = st.segmented_control if len(options) <= 4 and name in MAIN else None
     shared: dict[str, Any] = {"format_func": option_of, "key": f"train_{name}", "help": _(field.description or "")}
     if draw is not None:
-        return draw(label_of(name), options, default=field.default, required=True, **shared)
-    return st.selectbox(label_of(name), options, index=options.index(field.default), **shared)
+        return draw(label_of(name), options, required=True, **shared)
+    return st.selectbox(label_of(name), options, **shared)
 
 
 def _number(name: str, field: FieldInfo, kind: type, optional: bool) -> float | int | None:
@@ -113,7 +113,7 @@ def _number(name: str, field: FieldInfo, kind: type, optional: bool) -> float | 
         label_of(name),
         min_value=None if low is None else kind(low),
         max_value=None if high is None else kind(high),
-        value=field.default,
+        **({"value": None} if optional else {}),
         format="%g" if decimals else None,
         step=_step(field.default) if decimals else 1,
         key=f"train_{name}",
@@ -131,17 +131,17 @@ def _step(default: object) -> float:
 def draw_field(name: str) -> Any:
     """Draw one setting as the widget that fits its type and return its value."""
     field = FineTuneConfig.model_fields[name]
+    # The session holds the default too: a widget may not have both a default and a value that a preset has set.
+    st.session_state.setdefault(f"train_{name}", field.default)
     kind, optional = _plain_type(field)
     if get_origin(kind) is Literal:
         return _choice(name, field, list(get_args(kind)))
     if kind is bool:
-        return st.toggle(label_of(name), value=field.default, key=f"train_{name}", help=_(field.description or ""))
+        return st.toggle(label_of(name), key=f"train_{name}", help=_(field.description or ""))
     if kind in (int, float):
         return _number(name, field, kind, optional)
     most = next((rule.max_length for rule in field.metadata if isinstance(rule, MaxLen)), None)
-    return st.text_input(
-        label_of(name), value=field.default, max_chars=most, key=f"train_{name}", help=_(field.description or "")
-    )
+    return st.text_input(label_of(name), max_chars=most, key=f"train_{name}", help=_(field.description or ""))
 
 
 def build(values: dict[str, Any]) -> FineTuneConfig:
@@ -164,8 +164,37 @@ def build(values: dict[str, Any]) -> FineTuneConfig:
         ) from error
 
 
+PRESET_NAMES = {"quick": N_("Quick"), "balanced": N_("Balanced"), "best": N_("Best")}
+
+
+def _chose_preset() -> None:
+    """Set every field to what the preset says; runs before the form is drawn."""
+    chosen = FineTuneConfig.model_validate(PRESETS[st.session_state["train_preset"]])
+    for name in FineTuneConfig.model_fields:
+        if name != "name":
+            st.session_state[f"train_{name}"] = getattr(chosen, name)
+
+
+def draw_presets() -> None:
+    """Draw the starting points; one sets all fields, each can be changed afterwards."""
+    st.segmented_control(
+        _("Preset"),
+        list(PRESETS),
+        default="balanced",
+        required=True,
+        format_func=lambda name: _(PRESET_NAMES[name]),
+        key="train_preset",
+        on_change=_chose_preset,
+        help=_(
+            "Quick: a linear tower and few steps, to see that it runs. Balanced: the defaults, whose results are "
+            "published. Best: three times the steps, a longer memory, a lower learning rate."
+        ),
+    )
+
+
 def draw_form(*, columns: int = 1) -> FineTuneConfig | None:
     """Draw the form in so many columns; return the settings once it was sent."""
+    draw_presets()
     with st.form("train_form", border=False):
         with st.grid(columns, min_column_width=230, gap="small"):
             values = {name: draw_field(name) for name in MAIN}

@@ -15,8 +15,9 @@ from ulm_core.jobs.queue import submit, worker_is_running
 from ulm_core.jobs.records import JobRecord, JobState, JobStore, ProgressReport, seconds_left
 from ulm_core.messages import Message
 
-LOADS = ("load-sample", "load-file")
+LOADS = ("load-sample", "load-file", "simulate", "undo-load")
 POLL_SECONDS = 1.0
+WATCHED = "_watched_load"
 BADGES = {
     JobState.PENDING: (":material/schedule:", "gray"),
     JobState.RUNNING: (":material/progress_activity:", "blue"),
@@ -27,7 +28,9 @@ BADGES = {
 }
 KINDS = {
     "load-sample": N_("Load sample data"),
-    "load-file": N_("Load a file"),
+    "load-file": N_("Load data"),
+    "simulate": N_("Simulate a shop"),
+    "undo-load": N_("Undo the last load"),
     "train": N_("Fine-tuning"),
     "score-churn": N_("Scoring churn risks"),
 }
@@ -50,6 +53,16 @@ def start(kind: str, parameters: Mapping[str, Any]) -> JobRecord | None:
                 icon=":material/hourglass_empty:",
             )
     return record
+
+
+def begin_load(kind: str, parameters: Mapping[str, Any]) -> None:
+    """Start a load (or its undo) and draw the page again, with its progress."""
+    record = start(kind, parameters)
+    if record is None:
+        return
+    st.session_state[WATCHED] = record.id  # at once: it may be over before the page is drawn again
+    if has_worker():
+        st.rerun()
 
 
 def has_worker() -> bool:
@@ -98,41 +111,3 @@ def latest(kinds: tuple[str, ...]) -> JobRecord | None:
     """Return the newest job of these kinds."""
     found = [record for kind in kinds for record in store().all(kind)[:1]]
     return max(found, key=lambda record: record.created_at) if found else None
-
-
-def draw_running_loads(*, remember_failure: bool = False) -> None:
-    """Draw the newest load while it runs; when it ends, draw the page again with the new data.
-
-    Parameters
-    ----------
-    remember_failure
-        Also tell of a load that failed before this session looked at it.
-    """
-    record = latest(LOADS)
-    if record is None:
-        return
-    was_watched = st.session_state.get("_watched_load") == record.id
-    if not record.state.is_over:
-        st.session_state["_watched_load"] = record.id
-        _watch_load(record.id)
-    elif (was_watched or remember_failure) and record.state in {JobState.FAILED, JobState.CRASHED}:
-        st.error(error_text(record), title=_("The load did not work; the data is as it was"))
-        if was_watched and st.session_state.get("_told_load") != record.id:
-            st.session_state["_told_load"] = record.id
-            # Whoever pressed the button at the foot of the page does not see its head.
-            st.toast(error_text(record), icon=":material/error:")
-
-
-@st.fragment(run_every=POLL_SECONDS)
-def _watch_load(job_id: str) -> None:
-    with guarded():
-        jobs = store()
-        record = jobs.get(job_id)
-        if record.state.is_over:
-            st.rerun()
-        with st.container(border=True):
-            st.markdown(f"**{title(record)}**")
-            progress_line(record, jobs.progress(job_id))
-            lines = jobs.log(job_id, last=1)
-            if lines:
-                st.caption(lines)

@@ -94,6 +94,13 @@ PAGES = {
             ":material/model_training:",
         ),
         PageInfo(
+            "sql",
+            N_("Admin"),
+            N_("SQL"),
+            N_("What do the tables say, asked in your own words?"),
+            ":material/terminal:",
+        ),
+        PageInfo(
             "data",
             N_("Admin"),
             N_("Data"),

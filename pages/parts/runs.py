@@ -17,6 +17,7 @@ from pages.parts.i18n import N_, _, term, text
 from pages.parts.live import draw_curves
 from ulm_core.lifecycle.rules import rules_in_force
 from ulm_core.timeline.stale import Stale
+from ulm_core.training.card import model_card
 from ulm_core.training.config import FineTuneConfig
 from ulm_core.training.runs import RunRecord, RunStore, Verdict
 
@@ -253,7 +254,7 @@ def draw_promote(store: RunStore, run: RunRecord, promoted: str | None) -> None:
     if run.run_id == promoted:
         st.badge(_("In use: the page User recommends with it"), icon=":material/verified:", color="green")
         return
-    if run.state not in {"finished", "killed"}:
+    if run.comparison is None:  # nobody knows what it is worth
         return
     label = _("Put into use")
     if st.button(label, type="primary", icon=":material/rocket_launch:", key=f"promote_{run.run_id}"):
@@ -261,6 +262,32 @@ def draw_promote(store: RunStore, run: RunRecord, promoted: str | None) -> None:
             store.promote(run.run_id)
         st.session_state["_promoted_now"] = run.name
         st.rerun()
+
+
+def draw_roll_back(store: RunStore) -> None:
+    """Offer to put the run back into use that was in use before."""
+    before = store.before_promoted()
+    if before is None:
+        return
+    label = _("Back to “{name}”").format(name=before.name)
+    if st.button(label, icon=":material/undo:", type="tertiary", key="roll_back"):
+        with st.spinner(_("Putting it into use")):
+            store.roll_back()
+        st.session_state["_promoted_now"] = before.name
+        st.rerun()
+
+
+def draw_card(run: RunRecord) -> None:
+    """Offer the model card as a file."""
+    st.download_button(
+        _("Model card"),
+        data=lambda: model_card(run).encode("utf-8"),
+        file_name=f"model-card_{run.run_id}.md",
+        mime="text/markdown",
+        icon=":material/description:",
+        on_click="ignore",
+        key=f"card_{run.run_id}",
+    )
 
 
 def draw_details(run: RunRecord) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.parts import filters, jobs
+from pages.parts import filters, jobs, loadprogress
 from pages.parts.i18n import _
 from ulm_core.events.samples import DEFAULT_SAMPLE
 
@@ -30,7 +30,7 @@ def draw_empty_workspace(page: str) -> None:
             was_clicked = st.button(label, type="primary", icon=":material/play_arrow:", key=key)
             if was_clicked and jobs.start("load-sample", {"name": DEFAULT_SAMPLE}) and jobs.has_worker():
                 st.rerun()
-        jobs.draw_running_loads()
+        loadprogress.draw_loads()
         st.space("small")
 
 

@@ -7,13 +7,16 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from tests.app.conftest import OpenPage, shown
 from ulm_core.i18n import translator
 from ulm_core.jobs.process import run_job
 from ulm_core.jobs.records import JobState, JobStore, utc_now
 from ulm_core.timeline.erase import erase_user
+from ulm_core.training.comparing import PER_USER
 from ulm_core.training.config import FineTuneConfig
 from ulm_core.training.runs import Comparison, RunRecord, RunStore
 from ulm_core.workspace import Workspace
@@ -43,17 +46,6 @@ def a_run(run_id: str, **changes: object) -> RunRecord:
 
 
 class TestLoading:
-    def test_an_upload_becomes_a_job_with_its_own_copy(self, open_page: OpenPage, small_workspace: Workspace) -> None:
-        app = open_page(small_workspace, "data")
-        app.file_uploader(key="upload_file").upload("my events.csv", b"user,time,event\na,2024-01-01,view\n").run()
-        app.button(key="upload_start").click().run()
-        assert not app.exception
-        job = JobStore(small_workspace).all("load-file")[0]
-        path = Path(job.parameters["path"])
-        assert small_workspace.uploads_dir in path.parents
-        assert path.name == "my_events.csv"
-        assert job.parameters["mode"] == "append"
-
     def test_without_a_worker_the_page_says_what_to_do(self, open_page: OpenPage, workspace: Workspace) -> None:
         app = open_page(workspace, "overview")
         app.button(key="empty_load_overview").click().run()
@@ -81,7 +73,7 @@ class TestLoading:
         app = open_page(small_workspace, "data")
         users = next(metric for metric in app.metric if metric.label == "Users")
         assert users.value == "4"
-        left_out = next(metric for metric in app.metric if metric.label == "Left out")
+        left_out = next(metric for metric in app.metric if metric.label == "Set aside")
         assert left_out.value == "1"
 
 
@@ -94,6 +86,44 @@ class TestTraining:
         assert not app.exception
         job = JobStore(small_workspace).all("train")[0]
         assert (job.parameters["max_steps"], job.parameters["tower"]) == (30, "cnn")
+
+    def test_a_preset_sets_the_form_and_can_be_changed(self, open_page: OpenPage, small_workspace: Workspace) -> None:
+        app = open_page(small_workspace, "training")
+        app.segmented_control(key="train_preset").set_value("quick").run()
+        assert app.segmented_control(key="train_tower").value == "linear"
+        app.number_input(key="train_max_steps").set_value(50)
+        next(button for button in app.button if button.label == "Start fine-tuning").click().run()
+        assert not app.exception
+        assert not app.warning
+        job = JobStore(small_workspace).all("train")[0]
+        assert (job.parameters["max_steps"], job.parameters["tower"], job.parameters["length"]) == (50, "linear", 32)
+
+    @pytest.mark.parametrize(("language", "words"), [("en", "is better than"), ("zh", "优于")])
+    def test_two_runs_are_compared_and_the_one_before_can_come_back(
+        self, open_page: OpenPage, small_workspace: Workspace, language: str, words: str
+    ) -> None:
+        store = RunStore(small_workspace)
+        luck = np.random.default_rng(0).normal(0, 0.1, 200)
+        for day, (name, ndcg) in enumerate((("old", 0.5), ("new", 0.53)), start=1):
+            store.save(
+                RunRecord(
+                    run_id=name, name=name, state="finished", started_at=datetime(2026, 1, day, tzinfo=UTC),
+                    config=FineTuneConfig(tower="cnn" if name == "new" else "linear"), metrics={"ndcg10": ndcg},
+                    comparison=Comparison(baseline="popularity", mean=0.1, low=0.05, high=0.15), judged_by="same",
+                )
+            )  # fmt: skip
+            (store.directory(name) / "model").mkdir()
+            (store.directory(name) / "model" / "model.json").write_text("{}")
+            users = {"user": np.arange(200), "ndcg10": ndcg + luck, "recall10": luck}
+            save_file(users, store.directory(name) / PER_USER)
+            store.promote(name)
+        assert any(words in box.value for box in open_page(small_workspace, "training", language).success)
+        app = open_page(small_workspace, "training")
+        app.button(key="roll_back").click().run()
+        assert not app.exception
+        promoted = store.promoted()
+        assert promoted is not None
+        assert promoted.run_id == "old"
 
     def test_a_running_job_shows_step_loss_and_a_way_to_stop(
         self, open_page: OpenPage, small_workspace: Workspace

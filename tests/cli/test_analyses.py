@@ -73,9 +73,39 @@ class TestFunnel:
         # u had a cart between; w's cart is at the instant of the view, and a tie favours conversion.
         assert [step["users"] for step in answer["steps"]] == [2, 0]
 
+    def test_trend_counts_entries_by_period(self, log: Workspace):
+        answer = ask(log, "funnel --steps view,cart --trend week --to 2024-01-10")
+        assert answer["trend"] == [
+            {"period": "2024-01-01", "entered": 2, "converted": 1},
+            {"period": "2024-01-08", "entered": 2, "converted": 1},
+        ]
+        assert answer["trend"] == ask(log, "funnel --steps view,cart --trend week --to 2024-01-14")["trend"]
+
+    def test_steps_carry_conditions_windows_and_may_be_optional(self, log: Workspace):
+        steps = "view,cart[!item.id],purchase"
+        answer = ask(log, f"funnel --steps {steps} --optional 2 --step-window 3:1h")
+        assert [step["event"] for step in answer["steps"]] == ["view", "cart[!item.id]", "purchase"]
+        assert [step["users"] for step in answer["steps"]] == [3, 2, 0]  # u bought a day after the view
+
+    def test_presets_and_what_is_counted(self, log: Workspace):
+        assert ask(log, "funnel --steps view,cart --preset mixpanel")["steps"][0]["users"] == 3
+        assert ask(log, "funnel --steps view,cart --count totals")["steps"][0]["users"] >= 3
+
+    def test_two_ranges_compared(self, log: Workspace):
+        answer = ask(log, "funnel --steps view,cart --to 2024-01-07 --compare-from 2024-01-09")
+        # 1 of 2 against 1 of 1
+        assert answer["compare"][1]["users"] == [1, 1]
+        assert answer["compare"][1]["of"] == [2, 1]
+        assert answer["compare"][1]["difference"] == -0.5
+
     @pytest.mark.parametrize(
         ("options", "says"),
         [
+            ("--steps view,cart --step-window 1:1h", "not a window of a step"),
+            ("--steps view,cart --optional 2", "cannot be optional"),
+            ("--steps view,cart --hold colour", "cannot be held constant"),
+            ("--steps view,cart --grace 3s", "grace_seconds"),
+            ("--steps view[item.x],cart", "x"),
             ("--steps view,crat", "Did you mean: cart"),
             ("--steps view", "at least 2"),
             ("--steps view,cart --window soon", "not a duration"),

@@ -1,14 +1,10 @@
 import numpy as np
-import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from tests.lifecycle import oracle
-from tests.lifecycle.logs import CONFIG, RANDOM_START_US, dense_rows, index_of, random_rows, timelines, word
+from tests.lifecycle.logs import CONFIG, index_of, word
 from ulm_core.errors import InputError, NotFoundError
 from ulm_core.lifecycle.funnel import Exclusion, Funnel, FunnelSpec, compute_funnel
-from ulm_core.lifecycle.periods import DAY_US, SECOND_US
+from ulm_core.lifecycle.periods import DAY_US
 
 ANCHOR = [("zz", 0, letter) for letter in "abcx"]  # so that every event name exists; zz is filtered out below
 
@@ -166,7 +162,7 @@ class TestAnyOrder:
         assert level("aba", "aab", order="any") == 3
 
     def test_exclusions_are_refused(self):
-        with pytest.raises(InputError, match="in order"):
+        with pytest.raises(InputError, match="steps in order"):
             FunnelSpec.checked(
                 steps=("a", "b"), order="any", exclusions=(Exclusion(event="x", after_step=1, before_step=2),)
             )
@@ -278,70 +274,3 @@ class TestResult:
         funnel = compute_funnel(index, CONFIG, FunnelSpec(steps=("b", "a"), users=np.array([False])))
         assert funnel.counts.tolist() == [0, 0]
         assert funnel.to_json()["steps"][1]["conversion"] is None
-
-
-STEPS = st.lists(st.sampled_from(["a", "b", "c", "mail", "*"]), min_size=2, max_size=4)
-SHORT = random_rows(max_size=36, n_users=5, hours=12)
-
-
-@settings(max_examples=150, deadline=None)
-@given(SHORT, STEPS, st.sampled_from(["ordered", "strict", "any"]), st.sampled_from([1, 3, 6, 100]), st.booleans())
-def test_equals_the_oracle_that_enumerates_attempts(rows, steps, order, hours, first_only):
-    rows = [*rows, *(("zz", RANDOM_START_US, name) for name in ("a", "b", "c", "mail"))]
-    spec = FunnelSpec(
-        steps=tuple(steps), order=order, window_seconds=hours * 3600, entry="first" if first_only else "any"
-    )
-    funnel = compute_funnel(index_of(rows, 2), CONFIG, spec)
-    expected = [oracle.funnel(t, steps, hours * 3600 * SECOND_US, order, first_only) for t in timelines(rows).values()]
-    assert funnel.levels.tolist() == [level for level, _ in expected]
-    assert [
-        funnel.times_us[row, : funnel.levels[user]].tolist() for row, user in enumerate(funnel.entrants.tolist())
-    ] == [times for level, times in expected if level > 0]
-
-
-DENSE_STEPS = st.lists(st.sampled_from("aabbc*"), min_size=2, max_size=4)
-ORDERS = st.sampled_from(["ordered", "strict", "any"])
-
-
-@settings(max_examples=200, deadline=None)
-@given(dense_rows(), DENSE_STEPS, ORDERS, st.integers(1, 8), st.booleans())
-def test_equals_the_oracle_where_repeats_and_resets_abound(rows, steps, order, window, first_only):
-    entry = "first" if first_only else "any"
-    spec = FunnelSpec(steps=tuple(steps), order=order, window_seconds=window, entry=entry)
-    funnel = compute_funnel(index_of(rows), CONFIG, spec)
-    expected = [oracle.funnel(t, steps, window * SECOND_US, order, first_only) for t in timelines(rows).values()]
-    assert funnel.levels.tolist() == [level for level, _ in expected]
-    assert [
-        funnel.times_us[row, : funnel.levels[user]].tolist() for row, user in enumerate(funnel.entrants.tolist())
-    ] == [times for level, times in expected if level > 0]
-
-
-@settings(max_examples=400, deadline=None)
-@given(dense_rows(), DENSE_STEPS, st.sampled_from(["ordered", "strict"]), st.integers(2, 9), st.data())
-def test_exclusions_equal_the_oracle(rows, steps, order, window, data):
-    after = data.draw(st.integers(1, len(steps) - 1))
-    before = data.draw(st.integers(after + 1, len(steps)))
-    name = data.draw(st.sampled_from("xxb"))
-    exclusion = Exclusion(event=name, after_step=after, before_step=before)
-    spec = FunnelSpec(steps=tuple(steps), order=order, window_seconds=window, exclusions=(exclusion,))
-    funnel = compute_funnel(index_of(rows), CONFIG, spec)
-    expected = [
-        oracle.funnel(t, steps, window * SECOND_US, order, exclusions=[(name, after, before)])[0]
-        for t in timelines(rows).values()
-    ]
-    assert funnel.levels.tolist() == expected
-
-
-@settings(max_examples=40, deadline=None)
-@given(random_rows(), STEPS, st.sampled_from(["ordered", "strict", "any"]))
-def test_a_funnel_never_grows_and_every_bar_lists_its_users(rows, steps, order):
-    rows = [*rows, *(("zz", RANDOM_START_US, name) for name in ("a", "b", "c", "mail"))]
-    one, many = (
-        compute_funnel(index_of(rows, n), CONFIG, FunnelSpec(steps=tuple(steps), order=order)) for n in (1, 50)
-    )
-    assert (np.diff(one.counts) <= 0).all()
-    for step, n in enumerate(one.counts.tolist(), start=1):
-        assert len(one.users((step, "converted"))) == n
-    assert one.levels.tobytes() == many.levels.tobytes()
-    assert one.times_us.tobytes() == many.times_us.tobytes()
-    pd.testing.assert_frame_equal(one.to_pandas(), many.to_pandas(), check_exact=True)

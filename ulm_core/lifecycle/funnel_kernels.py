@@ -1,8 +1,8 @@
-"""The compiled funnel walks, ordered and strict.
+"""The compiled funnel walks.
 
-Each writes, for one user, the times of the steps of the attempt that counts and returns how many steps
-that attempt reached; -1 where an exclusion drops the user. Times are those of the first attempt, by its
-step 1, among the furthest ones.
+Each walks one run of events (a *unit*: one user's events in the range, as a rule), writes the times of the steps
+of the attempt that counts and returns how many steps that attempt reached; -1 where an exclusion drops the unit.
+Times are those of the first attempt, by its step 1, among the furthest ones.
 
 One file, because numba watches only the file of a cached kernel: a helper changed in another file would
 leave the old machine code in use.
@@ -10,61 +10,132 @@ leave the old machine code in use.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from numba import njit
 
 NEVER, FOREVER = -(2**62), 2**62
 DROPPED = -1
+ORDERED, STEPWISE, STRICT, ANY_ORDER = 0, 1, 2, 3
+
+Ints = npt.NDArray[np.int64]
+
+
+class Scratch(NamedTuple):
+    """Arrays the walks write to, made once a partition: per kind, per step (and one more), per event of a unit."""
+
+    have: Ints
+    used: Ints
+    parent: Ints
+    kept: Ints
+    assigned: Ints
+    saved: Ints
+    queue: Ints
+    one: Ints
+    other: Ints
+    reached: Ints
+    ties: Ints
 
 
 @njit(cache=True, nogil=True)
-def tie_end(time: Any, event: Any, start: int, plan: Any, have: Any) -> tuple[int, int]:
-    """Count the events at ``time[start]`` by slot into `have`; return the next position and the ``*`` events."""
-    have[:] = 0
-    n_any = 0
+def _scratch(n_steps: int, n_kinds: int, n_events: int) -> Scratch:
+    a, b, c = np.zeros((4, n_kinds), np.int64), np.zeros((5, n_steps + 1), np.int64), np.zeros((2, n_events), np.int64)
+    return Scratch(a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3], b[4], c[0], c[1])
+
+
+@njit(cache=True, nogil=True)
+def _next(event: Any, i: int, plan: Any) -> int:
+    """Return the position of the next event the walk has to look at."""
+    while i < len(event) and plan.kind_of[event[i]] < 0:
+        i += 1
+    return i
+
+
+@njit(cache=True, nogil=True)
+def _is_alone(time: Any, i: int) -> bool:
+    """Return whether no other event has the time of this one: then nothing must be counted."""
+    return bool((i == 0 or time[i - 1] != time[i]) and (i + 1 == len(time) or time[i + 1] != time[i]))
+
+
+@njit(cache=True, nogil=True)
+def _tie(time: Any, event: Any, start: int, plan: Any, work: Any) -> int:
+    """Count the events at ``time[start]`` by kind into `have`; return the next position."""
+    work.have[:] = 0
     i = start
     while i < len(time) and time[i] == time[start]:
-        code = event[i]
-        if plan.slot_of[code] >= 0:
-            have[plan.slot_of[code]] += 1
-        if plan.is_any[code]:
-            n_any += 1
+        if plan.kind_of[event[i]] >= 0:
+            work.have[plan.kind_of[event[i]]] += 1
         i += 1
-    return i, n_any
+    return i
 
 
 @njit(cache=True, nogil=True)
-def furthest_step(after: int, have: Any, n_any: int, plan: Any, used: Any) -> int:
+def _assign(step: int, plan: Any, work: Any) -> bool:
+    """Give a step one of the counted events, moving other steps to other events where that helps (augmenting path)."""
+    for kind in range(len(work.have)):
+        if plan.fills[step, kind] and work.used[kind] < work.have[kind]:
+            work.used[kind] += 1
+            work.assigned[step] = kind
+            return True
+    work.parent[:] = -1
+    work.queue[0] = step
+    head, tail = 0, 1
+    while head < tail:
+        s = work.queue[head]
+        head += 1
+        for kind in range(len(work.have)):
+            if not plan.fills[s, kind] or work.parent[kind] >= 0 or work.have[kind] == 0:
+                continue
+            work.parent[kind] = s
+            if work.used[kind] < work.have[kind]:
+                work.used[kind] += 1
+                _move(step, kind, work)
+                return True
+            for other in range(len(plan.fills)):
+                if work.assigned[other] == kind:
+                    work.queue[tail] = other
+                    tail += 1
+    return False
+
+
+@njit(cache=True, nogil=True)
+def _move(step: int, kind: int, work: Any) -> None:
+    while True:
+        s = work.parent[kind]
+        before = work.assigned[s]
+        work.assigned[s] = kind
+        if s == step:
+            return
+        kind = before
+
+
+@njit(cache=True, nogil=True)
+def _release(work: Any) -> None:
+    work.used[:] = 0
+    work.assigned[:] = -1
+
+
+@njit(cache=True, nogil=True)
+def _furthest(after: int, plan: Any, work: Any) -> int:
     """Return the last step that the events of one tie can fill in a row after step `after` (-1: from the start).
 
-    The events of a tie may be taken in any order, each for one step: named steps take events of their
-    name, ``*`` steps take what is left.
+    The events of a tie may be taken in any order, each for one step.
     """
-    used[:] = 0
-    n_free, k = n_any, after + 1
-    while k < len(plan.step_slot):
-        slot = plan.step_slot[k]
-        if slot >= 0:
-            if used[slot] == have[slot]:
-                break
-            used[slot] += 1
-            if plan.slot_is_any[slot]:
-                n_free -= 1
-        else:
-            n_free -= 1
-        if n_free < 0:
-            break
+    _release(work)
+    k = after + 1
+    while k < len(plan.fills) and _assign(k, plan, work):
         k += 1
     return k - 1
 
 
 @njit(cache=True, nogil=True)
-def fills_step(event: int, step: int, plan: Any) -> bool:
-    """Return whether an event can fill a step."""
-    slot = plan.step_slot[step]
-    return bool(plan.is_any[event] if slot < 0 else plan.slot_of[event] == slot)
+def _has_excluded(event: Any, i: int, j: int, x: int, plan: Any) -> bool:
+    found = False
+    for e in range(i, j):
+        found |= plan.kind_of[event[e]] >= 0 and plan.excluded[x, plan.kind_of[event[e]]]
+    return found
 
 
 @njit(cache=True, nogil=True)
@@ -78,41 +149,38 @@ def _is_excluded(time: Any, event: Any, i: int, j: int, before: Any, after: Any,
         start = before[plan.excluded_from[x]]
         if start == NEVER or time[i] - start > plan.window_us or after[plan.excluded_to[x]] >= start:
             continue
-        for e in range(i, j):
-            if event[e] == plan.excluded[x]:
-                return True
+        if _has_excluded(event, i, j, x, plan):
+            return True
     return False
 
 
 @njit(cache=True, nogil=True)
-def _advance_one(t: int, event: int, starts: Any, plan: Any) -> None:
+def _advance_one(t: int, kind: int, is_open: bool, starts: Any, plan: Any) -> None:
     """Let a single event fill steps: `starts[k]` becomes the latest start of an attempt that has step k."""
-    for s in range(plan.first_step[event], plan.first_step[event + 1]):
+    for s in range(plan.first_step[kind], plan.first_step[kind + 1]):
         k = plan.steps[s]
         if k == 0:
-            if not plan.is_first_only or starts[0] == NEVER:
+            if is_open and (not plan.is_first_only or starts[0] == NEVER):
                 starts[0] = t
         elif starts[k - 1] != NEVER and t - starts[k - 1] <= plan.window_us:
             starts[k] = starts[k - 1]
 
 
 @njit(cache=True, nogil=True)
-def _advance_tie(t: int, have: Any, n_any: int, before: Any, starts: Any, plan: Any, used: Any) -> None:
+def _advance_tie(t: int, is_open: bool, before: Any, starts: Any, plan: Any, work: Any) -> None:
     """Let the events of a tie fill steps in the order that favours conversion."""
-    for j in range(len(starts) - 1):
+    for j in range(len(plan.fills) - 1):
         if before[j] == NEVER or t - before[j] > plan.window_us:
             continue
-        for k in range(j + 1, furthest_step(j, have, n_any, plan, used) + 1):
+        for k in range(j + 1, _furthest(j, plan, work) + 1):
             starts[k] = max(starts[k], before[j])
-    if not plan.is_first_only or before[0] == NEVER:
-        for k in range(furthest_step(-1, have, n_any, plan, used) + 1):
+    if is_open and (not plan.is_first_only or before[0] == NEVER):
+        for k in range(_furthest(-1, plan, work) + 1):
             starts[k] = t
 
 
 @njit(cache=True, nogil=True)
-def _attempt_times(
-    time: Any, event: Any, level: int, reached_at: int, plan: Any, have: Any, used: Any, out: Any
-) -> None:
+def _attempt_times(time: Any, event: Any, level: int, reached_at: int, plan: Any, work: Any, out: Any) -> None:
     """Write the step times of the first attempt that reaches `level` steps.
 
     `reached_at` is when any attempt first got there. The first such attempt starts at the first step 1
@@ -123,7 +191,14 @@ def _attempt_times(
         i = np.searchsorted(time, reached_at - plan.window_us, side="left")
     done = -1
     while done < level - 1:
-        if not plan.is_relevant[event[i]] or (done < 0 and not fills_step(event[i], 0, plan)):
+        kind = plan.kind_of[event[i]]
+        if kind < 0 or (done < 0 and not plan.fills[0, kind]):
+            i += 1
+            continue
+        if _is_alone(time, i):
+            if plan.fills[done + 1, kind]:
+                done += 1
+                out[done] = time[i]
             i += 1
             continue
         first = i
@@ -131,177 +206,291 @@ def _attempt_times(
         while first > 0 and time[first - 1] == time[i]:
             first -= 1
         t = time[i]
-        i, n_any = tie_end(time, event, first, plan, have)
-        last = min(furthest_step(done, have, n_any, plan, used), level - 1)
+        i = _tie(time, event, first, plan, work)
+        last = min(_furthest(done, plan, work), level - 1)
         for k in range(done + 1, last + 1):
             out[k] = t
         done = last
 
 
 @njit(cache=True, nogil=True)
-def walk_ordered(time: Any, event: Any, plan: Any, have: Any, used: Any, starts: Any, before: Any, out: Any) -> int:
-    """Walk one user, other events may lie between the steps."""
-    n_steps = len(plan.step_slot)
+def _walk_ordered(time: Any, event: Any, opens_until: int, plan: Any, work: Any, out: Any) -> int:
+    """Walk one unit, other events may lie between the steps."""
+    n_steps = len(plan.fills)
+    starts, before = work.one, work.other
     starts[:] = NEVER
     level, reached_at = 0, np.int64(0)
-    i = 0
+    i = _next(event, 0, plan)
     while i < len(time) and level < n_steps:
-        if not plan.is_relevant[event[i]]:
-            i += 1
-            continue
         t = time[i]
         is_tie = i + 1 < len(time) and time[i + 1] == t
-        j, n_any = i + 1, 0
+        j = i + 1
         if is_tie or len(plan.excluded) > 0:
             before[:] = starts
         if is_tie:
-            j, n_any = tie_end(time, event, i, plan, have)
-            _advance_tie(t, have, n_any, before, starts, plan, used)
+            j = _tie(time, event, i, plan, work)
+            _advance_tie(t, t < opens_until, before, starts, plan, work)
         else:
-            _advance_one(t, event[i], starts, plan)
+            _advance_one(t, plan.kind_of[event[i]], t < opens_until, starts, plan)
         while level < n_steps and starts[level] != NEVER:
             level += 1
             reached_at = t
         if level < n_steps and len(plan.excluded) > 0 and _is_excluded(time, event, i, j, before, starts, plan):
             return DROPPED
-        i = j
+        i = _next(event, j, plan)
     if level > 0:
-        _attempt_times(time, event, level, reached_at, plan, have, used, out)
+        _attempt_times(time, event, level, reached_at, plan, work, out)
     return level
 
 
 @njit(cache=True, nogil=True)
-def _next_tie(time: Any, event: Any, i: int, plan: Any) -> int:
-    while i < len(time) and not plan.is_relevant[event[i]]:
-        i += 1
-    return i
+def _fill_from(after: int, waited: int, plan: Any, work: Any) -> Any:
+    """Return the bit set of steps a tie can fill in a row after the required step `after`, done `waited` before.
+
+    Required steps are taken one after the other; an optional one only ends a row, since skipping it costs nothing.
+    """
+    reached, k = np.int64(0), after + 1
+    _release(work)
+    is_first = True
+    while k < len(plan.fills):
+        # The window of a step runs from the required step before it: zero seconds where that is in this tie.
+        is_in_time = not is_first or waited <= plan.step_window_us[k]
+        if plan.is_optional[k]:
+            work.saved[:] = work.assigned
+            work.kept[:] = work.used
+            if is_in_time and _assign(k, plan, work):
+                reached |= np.int64(1) << k
+            work.assigned[:] = work.saved
+            work.used[:] = work.kept
+        elif is_in_time and _assign(k, plan, work):
+            reached |= np.int64(1) << k
+            is_first = False
+        else:
+            break
+        k += 1
+    return reached
 
 
 @njit(cache=True, nogil=True)
-def _strict_levels(levels: int, have: Any, n_any: int, plan: Any, used: Any) -> int:
-    """Return the bit set of steps an attempt can be at after a tie it must advance in."""
-    after = 0
-    for j in range(len(plan.step_slot) - 1):
-        if levels >> j & 1:
-            for k in range(j + 1, furthest_step(j, have, n_any, plan, used) + 1):
-                after |= 1 << k
-    return after
+def _fill_one(after: int, waited: int, kind: int, plan: Any) -> Any:
+    """Return the bit set of steps that a single event can fill after the required step `after`."""
+    reached, k = np.int64(0), after + 1
+    while k < len(plan.fills):
+        if plan.fills[k, kind] and waited <= plan.step_window_us[k]:
+            reached |= np.int64(1) << k
+        if not plan.is_optional[k]:
+            break
+        k += 1
+    return reached
 
 
 @njit(cache=True, nogil=True)
-def _strict_excluded(event: Any, i: int, j: int, before: int, after: int, plan: Any) -> bool:
+def _hits(event: Any, i: int, j: int, had: int, has: int, is_strict: bool, plan: Any) -> bool:
+    """Return whether an exclusion in a tie hits an attempt: it had the first step before, and lacks the second after.
+
+    `had`, `has`: bit sets of the steps done; in strict order of those it can be at.
+    """
     for x in range(len(plan.excluded)):
-        between = (1 << plan.excluded_to[x]) - (1 << plan.excluded_from[x])
-        if before & ~between or after >> plan.excluded_to[x]:
-            continue
-        for e in range(i, j):
-            if event[e] == plan.excluded[x]:
-                return True
+        first, second = plan.excluded_from[x], plan.excluded_to[x]
+        if is_strict:
+            is_between = not had & ~((1 << second) - (1 << first)) and not has >> second
+        else:
+            is_between = had >> first & 1 and not has >> second & 1
+        if is_between and _has_excluded(event, i, j, x, plan):
+            return True
     return False
 
 
 @njit(cache=True, nogil=True)
-def _strict_attempt(
-    time: Any, event: Any, i: int, plan: Any, have: Any, used: Any, ties: Any, levels: Any
-) -> tuple[int, Any]:
-    """Follow the attempt opened in the tie at i; return how many ties it went on, and when an exclusion hit it.
+def _follow(time: Any, event: Any, i: int, is_strict: bool, plan: Any, work: Any) -> tuple[int, Any, Any, Any]:
+    """Follow the attempt opened in the tie at i through its window.
 
-    `ties[d]`, `levels[d]`: position of the d-th tie, bit set of steps the attempt can be at after it; the
-    last set is 0 unless complete. Without an exclusion the time is `FOREVER`.
+    ``work.reached[d]``: bit set of the steps that can be done in its d-th tie, at position ``work.ties[d]``.
+
+    Returns
+    -------
+    number of ties, bit set of steps done, when the last step was done and when an exclusion hit (else `FOREVER`).
     """
-    complete = np.int64(1) << (len(plan.step_slot) - 1)
-    opened_at = time[i]
-    j, n_any = tie_end(time, event, i, plan, have)
-    ties[0] = i
-    levels[0] = (np.int64(1) << (furthest_step(-1, have, n_any, plan, used) + 1)) - 1
-    depth = 0
-    while levels[depth] and not levels[depth] & complete:
-        i = _next_tie(time, event, j, plan)
-        depth += 1
-        levels[depth] = 0
-        if i == len(time) or time[i] - opened_at > plan.window_us:
+    opened_at, latest, before = time[i], work.one, work.other
+    latest[:] = NEVER
+    done, had, depth = np.int64(0), np.int64(0), 0
+    completed_at = hit_at = np.int64(FOREVER)
+    while i < len(time) and time[i] - opened_at <= plan.window_us:
+        alone = plan.kind_of[event[i]] if _is_alone(time, i) else -1
+        j = i + 1 if alone >= 0 else _tie(time, event, i, plan, work)
+        before[:] = latest
+        now = np.int64(0)
+        for k in range(-1 if depth == 0 else 0, len(plan.fills) - 1):
+            if k < 0 or (before[k] != NEVER and not plan.is_optional[k]):
+                waited = np.int64(0) if k < 0 else time[i] - before[k]
+                now |= _fill_one(k, waited, alone, plan) if alone >= 0 else _fill_from(k, waited, plan, work)
+        if is_strict:
+            latest[:] = NEVER
+        for k in range(len(plan.fills)):
+            if now >> k & 1:
+                latest[k] = time[i]
+        has = now if is_strict else done | now
+        if depth > 0 and completed_at == hit_at and _hits(event, i, j, had, has, is_strict, plan):
+            hit_at = time[i]
+        work.ties[depth], work.reached[depth] = i, now
+        depth, done, had = depth + 1, done | now, has
+        if completed_at == FOREVER and done >> (len(plan.fills) - 1) & 1:
+            completed_at = time[i]
+        if (completed_at != FOREVER and not plan.is_optional.any()) or (is_strict and now == 0):
             break
-        j, n_any = tie_end(time, event, i, plan, have)
-        ties[depth] = i
-        levels[depth] = _strict_levels(levels[depth - 1], have, n_any, plan, used)
-        if _strict_excluded(event, i, j, levels[depth - 1], levels[depth], plan):
-            return depth, time[i]
-    return depth, np.int64(FOREVER)
+        i = _next(event, j, plan)
+    return depth, done, completed_at, hit_at
 
 
 @njit(cache=True, nogil=True)
-def _highest(levels: Any, depth: int) -> tuple[int, int]:
-    """Return the furthest step an attempt got to and the first tie where it was there."""
-    best, best_tie = -1, 0
-    for d in range(depth + 1):
-        k = -1
-        while levels[d] >> (k + 1):
-            k += 1
-        if k > best:
-            best, best_tie = k, d
-    return best, best_tie
+def _required_level(done: int, plan: Any) -> int:
+    """Return how many steps, up to the furthest required one, an attempt reached."""
+    level = 0
+    for k in range(len(plan.fills)):
+        if not plan.is_optional[k] and done >> k & 1:
+            level = k + 1
+    return level
 
 
 @njit(cache=True, nogil=True)
-def _strict_times(time: Any, event: Any, last: int, d: int, plan: Any, have: Any, used: Any, ties: Any,
-                  levels: Any, out: Any) -> None:  # fmt: skip
-    """Write the step times of an attempt backwards, each step as early as it can be."""
-    while d > 0:
-        _, n_any = tie_end(time, event, ties[d], plan, have)
-        j = last - 1
-        while not (levels[d - 1] >> j & 1 and furthest_step(j, have, n_any, plan, used) >= last):
-            j -= 1
-        for k in range(j + 1, last + 1):
-            out[k] = time[ties[d]]
-        last = j
-        d -= 1
-    for k in range(last + 1):
-        out[k] = time[ties[0]]
+def _followed_times(time: Any, level: int, depth: int, is_strict: bool, plan: Any, work: Any, out: Any) -> None:
+    """Write when each step was done: required ones backwards, each as early as it can be; optional ones first seen."""
+    for k in range(len(plan.fills)):
+        out[k] = NEVER
+        for d in range(depth - 1, -1, -1):
+            if plan.is_optional[k] and work.reached[d] >> k & 1:
+                out[k] = time[work.ties[d]]
+    k, d = level - 1, 0
+    while not work.reached[d] >> k & 1:
+        d += 1
+    out[k] = time[work.ties[d]]
+    while plan.previous[k] >= 0:
+        step, k = k, plan.previous[k]
+        for earlier in range(d - 1 if is_strict else 0, d):
+            waited = time[work.ties[d]] - time[work.ties[earlier]]
+            if work.reached[earlier] >> k & 1 and waited <= plan.step_window_us[step]:
+                d = earlier
+                break  # without one, both steps are done in one tie
+        out[k] = time[work.ties[d]]
 
 
 @njit(cache=True, nogil=True)
-def walk_strict(time: Any, event: Any, plan: Any, have: Any, used: Any, ties: Any, levels: Any, out: Any) -> int:
-    """Walk one user, any other event resets the attempt (not within a tie)."""
-    n_steps = len(plan.step_slot)
-    level, i = 0, _next_tie(time, event, 0, plan)
+def _walk_attempts(
+    time: Any, event: Any, opens_until: int, is_strict: bool, plan: Any, work: Any, out: Any
+) -> tuple[int, Any]:
+    """Walk one unit attempt by attempt; return the level and the bit set of steps done in the attempt that counts.
+
+    For strict order (any other event resets the attempt, not within a tie), steps with windows of their own and
+    optional steps.
+    """
+    level, extras, i = 0, np.int64(0), _next(event, 0, plan)
     completed_at = excluded_at = np.int64(FOREVER)
     # Attempts opened after a completion do not matter; those opened before may still be hit by an exclusion.
-    while i < len(time) and time[i] < completed_at:
-        j, n_any = tie_end(time, event, i, plan, have)
-        if furthest_step(-1, have, n_any, plan, used) >= 0:
-            depth, hit_at = _strict_attempt(time, event, i, plan, have, used, ties, levels)
+    while i < len(time) and time[i] < min(completed_at, opens_until):
+        j, opens = i, False
+        while j < len(time) and time[j] == time[i]:
+            opens |= plan.kind_of[event[j]] >= 0 and plan.opens[plan.kind_of[event[j]]]
+            j += 1
+        if opens:
+            depth, done, finished_at, hit_at = _follow(time, event, i, is_strict, plan, work)
             excluded_at = min(excluded_at, hit_at)
-            last, d = _highest(levels, depth)
-            if last + 1 == n_steps:
-                completed_at = min(completed_at, time[ties[d]])
-            if last + 1 > level:
-                level = last + 1
-                _strict_times(time, event, last, d, plan, have, used, ties, levels, out)
+            completed_at = min(completed_at, finished_at)
+            if _required_level(done, plan) > level:
+                level, extras = _required_level(done, plan), done
+                _followed_times(time, level, depth, is_strict, plan, work, out)
             if plan.is_first_only:
                 break
-        i = _next_tie(time, event, j, plan)
-    return DROPPED if excluded_at < completed_at else level
+        i = _next(event, j, plan)
+    return (DROPPED, np.int64(0)) if excluded_at < completed_at else (level, extras)
 
 
 @njit(cache=True, nogil=True)
-def walk_users(
-    offsets: Any, time: Any, event: Any, included: Any, from_us: int, to_us: int, is_strict: bool, plan: Any
-) -> Any:
-    """Return levels int8[n_users] and step times int64[n_users, n_steps] (us; `NEVER` where not reached)."""
-    n_users, n_steps, n_slots = len(offsets) - 1, len(plan.step_slot), len(plan.slot_is_any)
-    levels = np.zeros(n_users, np.int8)
-    times = np.full((n_users, n_steps), NEVER, np.int64)
-    have, used = np.zeros(n_slots, np.int64), np.zeros(n_slots, np.int64)
-    one, other = np.zeros(n_steps + 1, np.int64), np.zeros(n_steps + 1, np.int64)
-    for user in range(n_users):
-        if not included[user]:
-            continue
-        a, b = offsets[user], offsets[user + 1]
-        a, b = a + np.searchsorted(time[a:b], from_us), a + np.searchsorted(time[a:b], to_us)
-        if is_strict:
-            levels[user] = walk_strict(time[a:b], event[a:b], plan, have, used, one, other, times[user])
+def _count(kind: int, change: int, filled: int, plan: Any, work: Any) -> int:
+    """Add (1) or remove (-1) an event; return how many distinct steps the counted events can fill, each one of them."""
+    more = max(work.have[kind], work.have[kind] + change)
+    work.have[kind] += change
+    if more > plan.first_step[kind + 1] - plan.first_step[kind]:
+        return filled  # more events of a kind than steps it can fill change nothing
+    if plan.is_disjoint:
+        return filled + change
+    _release(work)
+    filled = 0
+    for k in range(len(plan.fills)):
+        if _assign(k, plan, work):
+            filled += 1
+    return filled
+
+
+@njit(cache=True, nogil=True)
+def _walk_any_order(time: Any, event: Any, opens_until: int, plan: Any, work: Any, out: Any) -> int:
+    """Walk one unit, the steps may come in any order inside one window.
+
+    The window that counts is the first, by its start, among those with the most steps.
+    """
+    work.have[:] = 0
+    level, first, filled = 0, 0, 0
+    left = _next(event, 0, plan)
+    right = left
+    opened_at, reached_at = time[left] if left < len(time) else np.int64(0), np.int64(0)
+    while right < len(time) and level < len(plan.fills):
+        t = time[right]
+        if plan.is_first_only and t - opened_at > plan.window_us:
+            break
+        while t - time[left] > plan.window_us:
+            filled = _count(plan.kind_of[event[left]], -1, filled, plan, work)
+            left = _next(event, left + 1, plan)
+        if time[left] >= opens_until:
+            break
+        filled = _count(plan.kind_of[event[right]], 1, filled, plan, work)
+        if filled > level:
+            level, reached_at, first = filled, t, left
+        right = _next(event, right + 1, plan)
+    # Once more over the window that counts: when it had 1, 2, ... distinct steps.
+    work.have[:] = 0
+    done, filled, i = 0, 0, first if level else len(time)
+    while i < len(time) and time[i] <= reached_at:
+        filled = _count(plan.kind_of[event[i]], 1, filled, plan, work)
+        while done < filled:
+            out[done] = time[i]
+            done += 1
+        i = _next(event, i + 1, plan)
+    return level
+
+
+@njit(cache=True, nogil=True)
+def walk_units(begin: Any, end: Any, opens_until: Any, time: Any, event: Any, plan: Any, how: int, rows: Any,
+               flat: Any) -> Any:  # fmt: skip
+    """Walk many units, each the events ``begin[u]`` to ``end[u] - 1``, attempts opening before ``opens_until[u]`` (us).
+
+    Parameters
+    ----------
+    how
+        ORDERED, STEPWISE, STRICT or ANY_ORDER.
+    rows, flat
+        Where step times (us) are written: unit u to ``flat[rows[u]:rows[u + 1]]``; nowhere when `rows` is empty.
+
+    Returns
+    -------
+    levels int8[n_units], steps done as bit sets int64[n_units] (only STEPWISE)
+    """
+    n_units, n_steps = len(begin), len(plan.fills)
+    levels, extras = np.zeros(n_units, np.int8), np.zeros(n_units if how == STEPWISE else 0, np.int64)
+    longest = 0
+    for u in range(n_units):
+        longest = max(longest, end[u] - begin[u])
+    work = _scratch(n_steps, len(plan.opens), longest)
+    out = np.full(n_steps, NEVER, np.int64)
+    for u in range(n_units):
+        times, events = time[begin[u] : end[u]], event[begin[u] : end[u]]
+        out[:] = NEVER
+        if how == ORDERED:
+            levels[u] = _walk_ordered(times, events, opens_until[u], plan, work, out)
+        elif how == ANY_ORDER:
+            levels[u] = _walk_any_order(times, events, opens_until[u], plan, work, out)
         else:
-            levels[user] = walk_ordered(
-                time[a:b], event[a:b], plan, have, used, one[:n_steps], other[:n_steps], times[user]
-            )
-    return levels, times
+            levels[u], done = _walk_attempts(times, events, opens_until[u], how == STRICT, plan, work, out)
+            if how == STEPWISE:
+                extras[u] = done
+        if len(rows):
+            flat[rows[u] : rows[u + 1]] = out[: rows[u + 1] - rows[u]]
+    return levels, extras

@@ -144,4 +144,5 @@ def _recode(
         begin = int(index.offsets[index.manifest.partitions[number][0]])
         codes = (n_events + np.searchsorted(combinations, own)).astype(np.int16)
         column[begin + hit.astype(np.int64)] = codes[places]
+    column.flags.writeable = False  # as the mapped columns are: to numba another type, compiled apart
     return column, combinations

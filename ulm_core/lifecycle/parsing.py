@@ -9,14 +9,14 @@ from ulm_core.errors import InputError
 from ulm_core.lifecycle.periods import local_to_us, to_us
 from ulm_core.messages import N_
 
-_UNIT_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
+_UNIT_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400, "mo": 30 * 86_400}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(mo|[smhdw])")
 
 _BRACKET = re.compile(r"(\d+)(?:\s*[-–]\s*(\d+))?")
 
 
 def parse_duration(text: str) -> float:
-    """Return a duration such as ``30s``, ``15m``, ``12h``, ``14d`` or ``8w`` in seconds.
+    """Return a duration such as ``30s``, ``15m``, ``12h``, ``14d``, ``8w`` or ``3mo`` (of 30 days) in seconds.
 
     Raises
     ------

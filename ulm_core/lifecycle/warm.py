@@ -52,7 +52,9 @@ def warm_kernels(index: TimelineIndex, config: WorkspaceConfig) -> float:
     compute_active_users(index, config, ActiveUsersSpec())
     compute_sessions(index, config, SessionsSpec(gap_seconds=learn_session_gap(index, config).seconds))
     for order in ("ordered", "any"):
-        compute_funnel(index, config, FunnelSpec.checked(steps=("*", "*"), order=order))
+        compute_funnel(index, config, FunnelSpec.checked(steps=("*", "*"), order=order)).to_json()
+    names = index.manifest.event_names
+    compute_funnel(index, config, FunnelSpec.checked(steps=(names[0], names[-1]), trend="month")).to_json()
     compute_survival(index, config, SurvivalSpec(by="cohort", cohort_interval="quarter"))
     end_us = index.manifest.last_us + 1
     behaviour_at(index, config, end_us, 28, list(BEHAVIOURS))

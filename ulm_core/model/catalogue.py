@@ -135,7 +135,7 @@ def _count_items(
     time: I64,
     event: I16,
     item: I32,
-    session: I32,
+    session: I64,
     code_of_item: I32,
     counts_event: Mask,
     times: I64,

@@ -49,7 +49,7 @@ class Histories:
     event: I16
     item: I32
     value: F64
-    session: I32
+    session: I64
 
     def __len__(self) -> int:
         """Return the number of histories."""
@@ -85,7 +85,7 @@ class Histories:
             joined("event", np.int16),  # type: ignore[arg-type]
             joined("item", np.int32),  # type: ignore[arg-type]
             joined("value", np.float64),  # type: ignore[arg-type]
-            joined("session", np.int32),  # type: ignore[arg-type]
+            joined("session", np.int64),  # type: ignore[arg-type]
         )
 
 
@@ -106,7 +106,7 @@ def _ends_before(time: I64, starts: I64, stops: I64, at_us: I64) -> I64:
 
 
 @numba.njit(nogil=True, cache=True)
-def starts_session(time: I64, session: I32, e: int, previous: int) -> bool:
+def starts_session(time: I64, session: I64, e: int, previous: int) -> bool:
     """Tell whether event `e` opens a new session after event `previous` (-1: there is none)."""
     if previous < 0:
         return True

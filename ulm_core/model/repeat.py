@@ -212,7 +212,7 @@ def _fill(
     time: I64,
     event: I16,
     item: I32,
-    session: I32,
+    session: I64,
     counts_event: Mask,
     code_of_item: I32,
     n_codes: int,

@@ -103,7 +103,7 @@ def _walk(
     event: I16,
     item: I32,
     value: F64,
-    session: I32,
+    session: I64,
     active_event: Mask,
     n_items: int,
     out: F64,

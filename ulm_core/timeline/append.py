@@ -19,23 +19,35 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from ulm_core.errors import UlmError
 from ulm_core.keys import Keys
 from ulm_core.settings import get_settings
-from ulm_core.timeline.build import CODED, DICTIONARIES, ColumnFile, distinct_ids, finish_index
+from ulm_core.timeline.build import DICTIONARIES, ColumnFile, distinct_ids, finish_index
 from ulm_core.timeline.ids import MergedIds, as_ids, digest_ids, merge_ids, read_ids, write_ids
-from ulm_core.timeline.index import COLUMNS, Manifest, TimelineIndex
+from ulm_core.timeline.index import COLUMNS, FORMAT, Manifest, TimelineIndex, read_manifest
 from ulm_core.warehouse.access import unlock
 from ulm_core.warehouse.database import Database
+from ulm_core.warehouse.snapshot import SESSION
 
 CHUNK = 2_000_000  # old events a column writes in one go
-ROWS = "user_id, time, event, item_id, value, quantity, session_id"  # what an index needs of the events
+ROWS = f"user_id, time, event, item_id, value, quantity, {SESSION} AS session"  # what an index needs of the events
+_CODED = """
+SELECT user_codes.code::INTEGER AS user, epoch_us(time)::BIGINT AS time, event_codes.code::SMALLINT AS event,
+    coalesce(item_codes.code, -1)::INTEGER AS item, coalesce(value, 'nan'::DOUBLE) AS value,
+    coalesce(quantity, 'nan'::DOUBLE) AS quantity, session
+FROM appended JOIN user_codes ON user_id = user_codes.id JOIN event_codes ON event = event_codes.id
+    LEFT JOIN item_codes ON item_id = item_codes.id
+ORDER BY user_codes.code, time, session, hash(event, item_id, value, quantity)"""
 
 Ints = npt.NDArray[np.int64]
 
 
 def can_append_to(directory: Path) -> bool:
-    """Whether the index in `directory` carries what an append needs (one of an older program may not)."""
-    return all((directory / f"{name}.parquet").exists() for name in DICTIONARIES)
+    """Whether the index in `directory` can be appended to; one that an older program wrote cannot."""
+    try:
+        return read_manifest(directory).format == FORMAT
+    except UlmError:
+        return False
 
 
 @dataclass(frozen=True)
@@ -44,7 +56,6 @@ class _Codes:
 
     users: MergedIds
     items: MergedIds
-    sessions: MergedIds
     events: MergedIds
 
 
@@ -154,9 +165,9 @@ def _plan(database: Database, old: TimelineIndex, codes: _Codes, rows: pa.Table)
     low, high = _find_ties(old.time, old.offsets, codes.users.place, codes.users.found, user, time)
     dropped = _runs(low, high)
     database.unregister("appended")
-    database.register("appended", pa.concat_tables([rows.select(ROWS.split(", ")), _decode(old, dropped, rows.schema)]))
+    database.register("appended", pa.concat_tables([rows, _decode(old, dropped, rows.schema)]))
     _register_codes(database, old, codes, dropped)
-    ordered = database.query(CODED.format(rows="appended"))
+    ordered = database.query(_CODED)
     columns = {name: ordered[name].to_numpy() for name in ("user", *COLUMNS)}
     begins = np.ones(len(columns["time"]), np.bool_)
     begins[1:] = (np.diff(columns["user"]) != 0) | (np.diff(columns["time"]) != 0)
@@ -165,7 +176,7 @@ def _plan(database: Database, old: TimelineIndex, codes: _Codes, rows: pa.Table)
 
 def _register_codes(database: Database, old: TimelineIndex, codes: _Codes, places: Ints) -> None:
     """Add the ids of the old events at `places` to the code tables; new rows' ids are there already."""
-    used: dict[str, npt.NDArray[Any]] = {"events": old.event, "items": old.item, "sessions": old.session}
+    used: dict[str, npt.NDArray[Any]] = {"events": old.event, "items": old.item}
     for name, column in used.items():
         merged: MergedIds = getattr(codes, name)
         seen = np.unique(column[places])
@@ -192,7 +203,7 @@ def _decode(old: TimelineIndex, places: Ints, schema: pa.Schema) -> pa.Table:
         "item_id": names(old.ids("items"), old.item[places]),
         "value": numbers(old.value),
         "quantity": numbers(old.quantity),
-        "session_id": names(old.ids("sessions"), old.session[places]),
+        "session": pa.array(old.session[places]),
     }
     return pa.table(columns).cast(pa.schema([schema.field(name) for name in columns]))
 
@@ -243,7 +254,7 @@ def _merge_coded(old: Any, first: int, dropped: Ints, at: Ints, new: Any, out: A
 
 def _write_columns(old: TimelineIndex, splice: _Splice, codes: _Codes, directory: Path) -> dict[str, bytes]:
     """Write every column in one pass, columns in parallel; return the digests."""
-    moved = {"event": codes.events, "item": codes.items, "session": codes.sessions}
+    moved = {"event": codes.events, "item": codes.items}
 
     def write(name: str) -> bytes:
         merged = moved.get(name)

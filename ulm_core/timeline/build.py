@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numba
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from ulm_core.timeline.ids import as_ids, digest_ids, write_ids
 from ulm_core.timeline.index import COLUMNS, Manifest
-from ulm_core.warehouse.snapshot import EVENT_ORDER, Snapshot
+from ulm_core.warehouse.snapshot import EVENT_ORDER, SESSION, Snapshot
 
 # The dictionaries of an index: table name -> column of the log. Codes are places in the sorted ids.
-DICTIONARIES = {"users": "user_id", "items": "item_id", "sessions": "session_id"}
-
-# Codes are joined in SQL, so that the stream carries small integers and memory stays bounded.
-CODED = f"""
-SELECT user_codes.code::INTEGER AS user, epoch_us(time)::BIGINT AS time, event_codes.code::SMALLINT AS event,
-    coalesce(item_codes.code, -1)::INTEGER AS item, coalesce(value, 'nan'::DOUBLE) AS value,
-    coalesce(quantity, 'nan'::DOUBLE) AS quantity, coalesce(session_codes.code, -1)::INTEGER AS session
-FROM {{rows}} JOIN user_codes ON user_id = user_codes.id JOIN event_codes ON event = event_codes.id
-    LEFT JOIN item_codes ON item_id = item_codes.id LEFT JOIN session_codes ON session_id = session_codes.id
-ORDER BY {EVENT_ORDER.replace("user_id", "user_codes.code", 1)}
-"""
+DICTIONARIES = {"users": "user_id", "items": "item_id"}
 
 
 def distinct_ids(column: str, rows: str = "events") -> str:
@@ -51,27 +45,92 @@ def build_index(
     rows
         Table, or SELECT in brackets, of the events.
     """
-    for name, column in (*DICTIONARIES.items(), ("events", "event")):
-        table = f"{name.removesuffix('s')}_codes"
-        snapshot.keep(
-            table, f"SELECT id, row_number() OVER (ORDER BY id) - 1 AS code FROM ({distinct_ids(column, rows)})"
-        )
-    ids = {name: as_ids(_kept(snapshot, name)) for name in DICTIONARIES}
-    for name, values in ids.items():
-        write_ids(directory / f"{name}.parquet", values, snapshot.keys)
+    users, items, events = (_Coder.of(snapshot, column, rows) for column in (*DICTIONARIES.values(), "event"))
+    for name, coder in zip(DICTIONARIES, (users, items), strict=True):
+        write_ids(directory / f"{name}.parquet", coder.ids, snapshot.keys)
+    order = "" if rows == "events" and snapshot.is_in_order else f" ORDER BY {EVENT_ORDER}"
+    stream = snapshot.stream(
+        f"""SELECT {users.hash} AS user, epoch_us(time)::BIGINT AS time, {events.hash} AS event, {items.hash} AS item,
+            coalesce(value, 'nan'::DOUBLE) AS value, coalesce(quantity, 'nan'::DOUBLE) AS quantity, {SESSION} AS session
+        FROM {rows}{order}"""
+    )
     return write_columns(
-        snapshot.stream(CODED.format(rows=rows)),
+        ({**batch, **{"user": users(batch["user"]), "event": events(batch["event"]), "item": items(batch["item"])}}
+         for batch in map(_arrays, stream)),
         directory,
         version=version,
-        sizes=(len(ids["users"]), len(ids["items"])),
-        event_names=tuple(str(name) for name in _kept(snapshot, "events").to_pylist()),
+        sizes=(len(users.ids), len(items.ids)),
+        event_names=tuple(str(name) for name in events.ids.to_pylist()),
         partition_events=partition_events,
-        salt=digest_ids(ids["users"]) + digest_ids(ids["items"]),
-    )
+        salt=digest_ids(users.ids) + digest_ids(items.ids),
+    )  # fmt: skip
 
 
-def _kept(snapshot: Snapshot, name: str) -> pa.ChunkedArray:
-    return snapshot.query(f"SELECT id FROM {name.removesuffix('s')}_codes ORDER BY code")["id"]
+def _arrays(batch: pa.RecordBatch) -> dict[str, npt.NDArray[Any]]:
+    return {name: batch[name].to_numpy(zero_copy_only=False) for name in batch.schema.names}
+
+
+@dataclass(frozen=True)
+class _Coder:
+    """Codes of ids by their hash. A stream of hashes is small and keeps its order, which a join does not.
+
+    Attributes
+    ----------
+    ids
+        Distinct ids, sorted.
+    hash
+        SQL that tells all `ids` and NULL apart.
+    """
+
+    ids: pa.Array
+    hash: str
+    _hashes: npt.NDArray[np.uint64]
+    _slots: npt.NDArray[np.int32]
+
+    @staticmethod
+    def of(snapshot: Snapshot, column: str, rows: str) -> _Coder:
+        """Return the coder of a column of the log."""
+        for salt in itertools.count():  # two ids with one hash are met once in a million logs
+            found = snapshot.query(
+                f"SELECT id, hash(id, {salt}) AS hash FROM ({distinct_ids(column, rows)}) ORDER BY id"
+            )
+            hashes = found["hash"].to_numpy()
+            none = snapshot.query(f"SELECT hash(NULL::VARCHAR, {salt}) AS hash")["hash"].to_numpy()
+            if len(np.unique(np.concatenate([hashes, none]))) == len(hashes) + 1:
+                break
+        return _Coder(as_ids(found["id"]), f"hash({column}, {salt})", hashes, _fill_slots(hashes))
+
+    def __call__(self, hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.int32]:
+        """Return the codes, -1 for what is no id."""
+        return _look_up(self._hashes, self._slots, hashes)  # type: ignore[no-any-return, unused-ignore]
+
+
+@numba.njit(cache=True, nogil=True)
+def _fill_slots(hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.int32]:
+    """Return a hash table, at most half full: place of a hash, or -1."""
+    size = 2
+    while size < 2 * len(hashes):
+        size *= 2
+    slots = np.full(size, -1, np.int32)
+    for k in range(len(hashes)):
+        slot = np.int64(hashes[k] & np.uint64(size - 1))
+        while slots[slot] >= 0:
+            slot = (slot + 1) & (size - 1)
+        slots[slot] = k
+    return slots
+
+
+@numba.njit(cache=True, nogil=True)
+def _look_up(
+    hashes: npt.NDArray[np.uint64], slots: npt.NDArray[np.int32], wanted: npt.NDArray[np.uint64]
+) -> npt.NDArray[np.int32]:
+    codes = np.empty(len(wanted), np.int32)
+    for k in range(len(wanted)):
+        slot = np.int64(wanted[k] & np.uint64(len(slots) - 1))
+        while slots[slot] >= 0 and hashes[slots[slot]] != wanted[k]:
+            slot = (slot + 1) & (len(slots) - 1)
+        codes[k] = slots[slot]
+    return codes
 
 
 class ColumnFile:
@@ -95,7 +154,7 @@ class ColumnFile:
 
 
 def write_columns(
-    batches: Iterable[pa.RecordBatch],
+    batches: Iterable[Mapping[str, npt.NDArray[Any]]],
     directory: Path,
     *,
     version: str,
@@ -109,8 +168,7 @@ def write_columns(
     Parameters
     ----------
     batches
-        Record batches with integer columns user, time, event, item, session and float columns value,
-        quantity, sorted by user and time.
+        Integer columns user, time, event, item, session and float columns value, quantity, sorted by user and time.
     sizes
         Number of users and of items.
     salt
@@ -120,10 +178,13 @@ def write_columns(
     first, last = np.iinfo(np.int64).max, np.iinfo(np.int64).min
     files = {name: ColumnFile(directory, name) for name in COLUMNS}
     for batch in batches:
-        counts += np.bincount(batch["user"].to_numpy(), minlength=sizes[0])
+        if len(batch["user"]):
+            least = int(batch["user"][0])
+            here = np.bincount(batch["user"] - least)
+            counts[least : least + len(here)] += here
         for name in COLUMNS:
-            files[name].write(batch[name].to_numpy(zero_copy_only=False))
-        time = batch["time"].to_numpy()
+            files[name].write(batch[name])
+        time = batch["time"]
         if len(time):
             first, last = min(first, int(time.min())), max(last, int(time.max()))
     if first > last:  # no event is left (the only user was erased)

@@ -60,7 +60,6 @@ def entities_dir(workspace: Workspace, version: str) -> Path:
 
 def _build(workspace: Workspace, column: str, directory: Path) -> None:
     """Build beside the place and move it there: readers see a whole index or none."""
-    # Not the shared snapshot: building keeps tables of codes in it.
     snapshot = Snapshot(workspace.version_dir(), workspace.file_keys())
     rows = f"({_rows(snapshot, column)})"
     partial = directory.with_name(f".{secrets.token_hex(4)}.part")

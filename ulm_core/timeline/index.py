@@ -1,7 +1,7 @@
 """The timeline index: one user's events lie side by side, in time order, in memory-mapped columns.
 
 Files of an index folder: ``manifest.json``, one raw ``<column>.bin`` per column, and the ids by code
-(``users.parquet``, ``items.parquet``, ``sessions.parquet``). The index is never edited: a new version is a
+(``users.parquet``, ``items.parquet``). The index is never edited: a new version is a
 new folder (ADR 0002).
 """
 
@@ -24,14 +24,15 @@ from ulm_core.messages import N_
 from ulm_core.timeline.ids import read_ids
 from ulm_core.workspace import Workspace, WorkspaceConfig
 
-FORMAT = 1
+FORMAT = 2
+READABLE = {1: np.int32, FORMAT: np.int64}  # formats that can be read, and what their sessions are
 COLUMNS: dict[str, npt.DTypeLike] = {
     "time": np.int64,
     "event": np.int16,
     "item": np.int32,
     "value": np.float64,
     "quantity": np.float64,
-    "session": np.int32,
+    "session": np.int64,
 }
 NO_ITEM = -1
 
@@ -64,8 +65,10 @@ class History:
     ----------
     time
         int64, UTC microseconds.
-    event, item, session
-        Codes; item and session are -1 where the event has none.
+    event, item
+        Codes; item is -1 where the event has none.
+    session
+        int64, a hash of the session's id: equal within a user where the id is; -1 where the event has none.
     value, quantity
         float64, nan where the event has none.
     """
@@ -75,7 +78,7 @@ class History:
     item: npt.NDArray[np.int32]
     value: npt.NDArray[np.float64]
     quantity: npt.NDArray[np.float64]
-    session: npt.NDArray[np.int32]
+    session: npt.NDArray[np.int64]
 
     def __len__(self) -> int:
         """Return the number of events."""
@@ -109,14 +112,14 @@ class TimelineIndex:
     def __init__(self, directory: Path, keys: Keys | None = None) -> None:
         self.directory = directory
         self._keys = keys
-        self.manifest = _read_manifest(directory)
+        self.manifest = read_manifest(directory)
         self.offsets: Ints = self._map("offsets", np.int64)
         self.time: Ints = self._map("time", np.int64)
         self.event: npt.NDArray[np.int16] = self._map("event", np.int16)
         self.item: npt.NDArray[np.int32] = self._map("item", np.int32)
         self.value: npt.NDArray[np.float64] = self._map("value", np.float64)
         self.quantity: npt.NDArray[np.float64] = self._map("quantity", np.float64)
-        self.session: npt.NDArray[np.int32] = self._map("session", np.int32)
+        self.session: npt.NDArray[np.int64] = self._map("session", READABLE[self.manifest.format])
         self._spans: dict[tuple[str, ...], tuple[int, int]] = {}
 
     def _map(self, name: str, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
@@ -153,7 +156,7 @@ class TimelineIndex:
         return np.asarray(self.ids("items").to_numpy(zero_copy_only=False), dtype=object)
 
     def ids(self, name: str) -> pa.Array:
-        """Return a dictionary ("users", "items", "sessions") in the order of its codes."""
+        """Return a dictionary ("users", "items") in the order of its codes."""
         return read_ids(self.directory / f"{name}.parquet", self._keys)
 
     @cached_property
@@ -232,12 +235,13 @@ class TimelineIndex:
         return History(*(getattr(self, name)[begin:end] for name in COLUMNS))
 
 
-def _read_manifest(directory: Path) -> Manifest:
+def read_manifest(directory: Path) -> Manifest:
+    """Return what an index folder holds; raises UlmError when this program cannot read it."""
     try:
         manifest = Manifest.model_validate_json((directory / "manifest.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise _unusable(directory) from error
-    if manifest.format != FORMAT:
+    if manifest.format not in READABLE:
         raise _unusable(directory)
     return manifest
 

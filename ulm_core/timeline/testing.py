@@ -41,22 +41,20 @@ def index_from_events(events: pd.DataFrame, directory: Path, n_partitions: int =
     item, items = _codes(frame[Columns.ITEM])
     session, _ = _codes(frame[Columns.SESSION])
     order = np.lexsort((frame[Columns.TIME].to_numpy(), user))
-    table = pa.table(
-        {
-            "user": user[order],
-            "time": frame[Columns.TIME].to_numpy()[order],
-            "event": event[order],
-            "item": item[order],
-            "value": frame[Columns.VALUE].astype(float).to_numpy()[order],
-            "quantity": frame[Columns.QUANTITY].astype(float).to_numpy()[order],
-            "session": session[order],
-        }
-    )
+    columns = {
+        "user": user[order],
+        "time": frame[Columns.TIME].to_numpy()[order],
+        "event": event[order],
+        "item": item[order],
+        "value": frame[Columns.VALUE].astype(float).to_numpy()[order],
+        "quantity": frame[Columns.QUANTITY].astype(float).to_numpy()[order],
+        "session": session[order],
+    }
     directory.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.table({"id": pa.array(users, pa.string())}), directory / "users.parquet")
     pq.write_table(pa.table({"id": pa.array(items, pa.string())}), directory / "items.parquet")
     write_columns(
-        table.to_batches(),
+        [columns],
         directory,
         version="test",
         sizes=(len(users), len(items)),

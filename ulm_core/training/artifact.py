@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from ulm_core.training.runs import RunRecord
 
 FORMAT = 2  # 2: repeat features know the hour, the weekday and the size of the basket
-# Runs from before rules could be edited name no stages: these were theirs, by code.
-FIRST_STAGES = ("new", "activated", "active", "converted", "loyal", "at risk", "churned", "resurrected")
 
 
 class ModelCard(BaseModel):
@@ -50,7 +48,7 @@ class ModelCard(BaseModel):
     horizon_days: int
     churn_days: int
     calibration: tuple[float, float]
-    stages: tuple[str, ...] = FIRST_STAGES  # by code; none where the run did without
+    stages: tuple[str, ...] = ()  # by code; none where the run did without
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,6 +8,13 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ulm_core.model.names import RecommendationLoss, TowerName
 
+#: Starting points: what each changes of the defaults. "balanced" is the defaults, measured in docs/benchmarks.md.
+PRESETS: dict[str, dict[str, object]] = {
+    "quick": {"tower": "linear", "max_steps": 120, "evaluate_every": 30, "patience": 2, "length": 32},
+    "balanced": {},
+    "best": {"max_steps": 1200, "evaluate_every": 100, "patience": 5, "learning_rate": 1e-3, "length": 100},
+}
+
 
 class FineTuneConfig(BaseModel):
     """Settings of one fine-tuning; a run record stores it whole."""

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from ulm_core.timeline.index import TimelineIndex
 from ulm_core.training.artifact import ModelCard, Trained, pick_device, save
 from ulm_core.training.baselines import best, churn_baselines, ranking_baselines
 from ulm_core.training.churn_metrics import fit_platt
+from ulm_core.training.comparing import judged_by, save_per_user
 from ulm_core.training.config import FineTuneConfig
 from ulm_core.training.judge import FOREVER, Judge
 from ulm_core.training.learner import Learner, Validation
@@ -123,7 +125,7 @@ def _run(workspace: Workspace, index: TimelineIndex, record: RunRecord, progress
     if not learned.was_stopped:
         progress.log("Judging model and baselines on the test period")
         with clock.part("judge"):
-            update |= judge(ready, learned.trained)
+            update |= judge(ready, learned.trained, workspace.runs_dir / record.run_id)
     return record.model_copy(update={**update, "seconds": clock.seconds, "ended_at": datetime.now(UTC)})
 
 
@@ -228,8 +230,11 @@ def rank_with(scorer: Scorer, ready: Prepared, judge: Judge) -> RankingMetrics:
     return judge.rank(score)
 
 
-def judge(ready: Prepared, trained: Trained) -> dict[str, object]:
-    """Return the test part of the record: model and baselines on the same users, items and cut."""
+def judge(ready: Prepared, trained: Trained, directory: Path) -> dict[str, object]:
+    """Return the test part of the record: model and baselines on the same users, items and cut.
+
+    Each user's own metrics are kept in `directory`, so that runs can be compared with each other later.
+    """
     split, index = ready.split, ready.index
     stages = ready.stages_at(np.array([split.test_us]))[:, 0]
     test = Judge.at(index, split, split.test_us, FOREVER, split.candidates, stages)
@@ -243,7 +248,9 @@ def judge(ready: Prepared, trained: Trained) -> dict[str, object]:
     baselines = {name: found.summary() for name, found in others.items()}
     strongest = best(others)
     difference = paired_difference(ours.ndcg, others[strongest].ndcg)
+    save_per_user(directory, test, ours)
     return {
+        "judged_by": judged_by(test),
         "metrics": {**ours.summary(), **churn},
         "baselines": {**baselines, **churn_baselines(index, split, test, ready.stages_at)},
         "stages": test.by_stage(ours, ready.rules),

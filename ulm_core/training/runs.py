@@ -7,10 +7,12 @@ is why nothing here needs it (ADR 0007).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from ulm_core.errors import InputError, NotFoundError
 from ulm_core.lifecycle.rules import DEFAULT_RULES, StageRules
@@ -73,6 +75,8 @@ class RunRecord(BaseModel):
         Against the best baseline.
     curve
         Losses and validation metrics by step.
+    judged_by
+        Digest of the users, items and cut it was judged by; only runs with the same one are comparable.
     best_step, seconds, n_parameters
         Step of the best validation; wall seconds by part; trained parameters.
     """
@@ -97,6 +101,7 @@ class RunRecord(BaseModel):
     stages: dict[str, dict[str, float]] = {}
     baseline_stages: dict[str, dict[str, float]] = {}
     comparison: Comparison | None = None
+    judged_by: str = ""
     curve: list[dict[str, float]] = []
     best_step: int = 0
     seconds: dict[str, float] = {}
@@ -119,12 +124,26 @@ class RunRecord(BaseModel):
         return message(VERDICTS[self.verdict], **self.comparison.model_dump())
 
 
+class Promotion(BaseModel):
+    """One entry of the history of what was in use; `run_id` took over at `at` (UTC)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    run_id: str
+    at: datetime
+
+
 class RunStore:
     """The runs of a workspace."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._pointer = workspace.runs_dir / "PROMOTED"
+        self._history = workspace.runs_dir / "promotions.json"
+
+    def directory(self, run_id: str) -> Path:
+        """Return the folder of a run."""
+        return self._workspace.runs_dir / run_id
 
     def list(self) -> list[RunRecord]:
         """Return the runs, newest first; folders without a readable record are passed over."""
@@ -152,11 +171,21 @@ class RunStore:
         Raises
         ------
         InputError
-            When the run left no model.
+            When the run left no model, or was never compared with anything.
         """
         record = self.get(run_id)
-        if not (self._workspace.runs_dir / run_id / "model" / "model.json").exists():
+        if not (self.directory(run_id) / "model" / "model.json").exists():
             raise InputError(N_("Run {run} did not finish, so there is no model to promote."), run=run_id)
+        if record.comparison is None:
+            raise InputError(
+                N_("Run {run} was stopped before it was compared with the baselines, so nobody knows what it is worth. "
+                   "Let a run finish to put it into use."),
+                run=run_id,
+            )  # fmt: skip
+        before = self.promoted()
+        if before is None or before.run_id != run_id:
+            entries = [*self.promotions(), Promotion(run_id=run_id, at=datetime.now(UTC))]
+            write_atomically(self._history, _PROMOTIONS.dump_json(entries, indent=1).decode())
         write_atomically(self._pointer, run_id)
         from ulm_core.training.tracking import mirror_promotion
 
@@ -170,6 +199,29 @@ class RunStore:
         except FileNotFoundError:
             return None
 
+    def promotions(self) -> Sequence[Promotion]:
+        """Return what was in use, oldest first."""
+        try:
+            return _PROMOTIONS.validate_json(self._history.read_bytes())
+        except FileNotFoundError:
+            return []
+
+    def before_promoted(self) -> RunRecord | None:
+        """Return the run that was in use before the promoted one and still has its record, else None."""
+        promoted = self.promoted()
+        for entry in reversed(self.promotions()):
+            run = self._read(entry.run_id)
+            if run is not None and promoted is not None and run.run_id != promoted.run_id:
+                return run
+        return None
+
+    def roll_back(self) -> RunRecord:
+        """Put the run back into use that was in use before; raises InputError when there is none."""
+        before = self.before_promoted()
+        if before is None:
+            raise InputError(N_("No other run was in use before, so there is nothing to go back to."))
+        return self.promote(before.run_id)
+
     def stale(self, run_id: str) -> Stale | None:
         """Return the mark of a run whose training data have been erased in part since, else None."""
         return stale_mark(self._workspace, run_id)
@@ -180,6 +232,9 @@ class RunStore:
             return RunRecord.model_validate_json(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
+
+
+_PROMOTIONS = TypeAdapter(list[Promotion])
 
 
 def new_run_id(now: datetime | None = None) -> str:

@@ -15,6 +15,7 @@ from ulm_core.messages import N_
 from ulm_core.settings import get_settings
 
 STREAM_ROWS = 250_000
+STORAGE = "v1.4.0"  # format of new files: texts are packed in two thirds of the time of the oldest format
 
 _NO_SPACE = re.compile(r"no space left|disk.*full|could not write all|max_temp_directory_size", re.IGNORECASE)
 _LINE_ENDS = re.compile(r"CSV Parser state machine reached an invalid state", re.IGNORECASE)
@@ -78,7 +79,7 @@ class Database:
             When another process has the file open.
         """
         try:
-            return cls(duckdb.connect(str(path)))
+            return cls(duckdb.connect(str(path), config={"storage_compatibility_version": STORAGE}))
         except duckdb.Error as error:
             raise _translate(error) from error
 
@@ -98,6 +99,18 @@ class Database:
         What a query can reach is then fixed, whatever its text.
         """
         self._connection.execute("SET allowed_directories = [?]", [str(directory)])
+        self.execute("SET enable_external_access = false")
+        self.execute("SET lock_configuration = true")
+
+    def lock_down(self, files: Sequence[Path]) -> None:
+        """From now on let SQL read these files and nothing else, spill nothing to disk and change no setting.
+
+        Variables of this process (a data frame in some frame) are no tables either.
+        """
+        self.execute("SET python_enable_replacements = false")
+        self.execute("SET temp_directory = ''")
+        self._connection.execute("SET allowed_paths = ?", [[str(path) for path in files]])
+        self.execute("SET allow_community_extensions = false")
         self.execute("SET enable_external_access = false")
         self.execute("SET lock_configuration = true")
 
@@ -138,9 +151,9 @@ class Database:
         self.execute("SET enable_progress_bar_print = false")
 
     def progress(self) -> float | None:
-        """Return how far the running statement is, 0..1, from any thread; None where DuckDB does not know."""
+        """Return how far the running statement is, 0..1, from any thread; None where DuckDB does not know (yet)."""
         percent = float(self._connection.query_progress())
-        return min(percent / 100, 1.0) if percent >= 0 else None
+        return min(percent / 100, 1.0) if percent > 0 else None
 
     def interrupt(self) -> None:
         """End the running statement, from any thread; it raises CancelledError."""

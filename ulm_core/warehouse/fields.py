@@ -17,6 +17,7 @@ IDS = (Columns.USER, Columns.ITEM, Columns.SESSION)
 _DAY_FIRST = tuple(f"%d/%m/%{year} {clock}".strip() for year in "yY" for clock in ("%H:%M:%S", "%H:%M", "%I:%M %p", ""))
 _MONTH_FIRST = tuple(pattern.replace("%d/%m", "%m/%d") for pattern in _DAY_FIRST)
 _EPOCH = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
+_STORED = re.compile(r'"(?:[^"]|"")*"|ulm_fields\[\d+\]')  # what costs nothing to look at twice
 _HAS_ZONE = r"'[0-9]:[0-9]{2}[0-9:.,]*\s*(Z|z|UTC|GMT|[+-][0-9]{2}(:?[0-9]{2})?)$'"
 
 
@@ -114,9 +115,21 @@ class Fields:
 
     def present(self, sql: str) -> str:
         """Return `sql` as trimmed text, NULL where it is one of the texts that mean nothing."""
-        nulls = ", ".join(literal(text) for text in self.mapping.nulls) or "''"
-        trimmed = f"trim(CAST({sql} AS VARCHAR))"
-        return f"CASE WHEN {trimmed} IN ({nulls}) THEN NULL ELSE {trimmed} END"
+        nulls = self.mapping.nulls or ("",)
+        longest = max(len(text.encode()) for text in nulls)
+        # Not IN: of a longer list DuckDB makes a join that every row passes through, CASE or not.
+        listed = f"list_contains([{', '.join(map(literal, nulls))}], "
+        if not _STORED.fullmatch(sql):
+            trimmed = f"trim(CAST({sql} AS VARCHAR))"
+            return f"CASE WHEN {listed}{trimmed}) THEN NULL ELSE {trimmed} END"
+        # Trimming copies every text; few need it: one that begins with a blank or less, ends with one, or holds
+        # what is not ASCII.
+        text = f"CAST({sql} AS VARCHAR)"
+        return (
+            f"CASE WHEN {text} < '!' OR ends_with({text}, ' ') OR strlen({text}) <> length({text}) "
+            f"THEN CASE WHEN {listed}trim({text})) THEN NULL ELSE trim({text}) END "
+            f"WHEN strlen({text}) <= {longest} AND {listed}{text}) THEN NULL ELSE {text} END"
+        )
 
     def description(self) -> dict[str, str]:
         """Return SQL for what a row says about its item: text, category, price, attributes (a map)."""
@@ -170,15 +183,21 @@ class Fields:
         return self._local(f"coalesce(try_strptime(replace({same}, 'T', ' '), [{listed}]), {iso})")
 
     def _automatic(self, raw: str) -> str:
+        plain_iso = ""
         if self.mapping.timezone == "UTC":
             iso = f"TRY_CAST({raw} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"
+            # Most logs hold nothing else; a cast that ignores offsets takes a sixth of the time where there are none.
+            plain_iso = (
+                f"WHEN {raw} LIKE '____-__-__%' AND NOT contains({raw}, '+') AND {raw} NOT LIKE '____-__-__%-%' "
+                f"THEN coalesce(TRY_CAST({raw} AS TIMESTAMP), {iso})"
+            )
         else:
             iso = (
                 f"CASE WHEN regexp_matches({raw}, {_HAS_ZONE}) THEN TRY_CAST({raw} AS TIMESTAMPTZ) AT TIME ZONE 'UTC' "
                 f"ELSE {self._local(f'TRY_CAST({raw} AS TIMESTAMP)')} END"
             )
         compact = self._local(f"try_strptime({raw}, '%Y%m%d')")
-        return f"""CASE
+        return f"""CASE {plain_iso}
             WHEN regexp_full_match({raw}, '(1[89]|20)[0-9]{{6}}') THEN {compact}
             WHEN regexp_full_match({raw}, '[0-9]{{9,10}}(\\.[0-9]+)?') THEN {_from_epoch(raw, 1_000_000)}
             WHEN regexp_full_match({raw}, '[0-9]{{12,13}}') THEN {_from_epoch(raw, 1_000)}

@@ -47,7 +47,9 @@ class Choice:
     @property
     def sentence(self) -> Message:
         """What the alternative would have changed, as a sentence."""
-        template = _MORE if self.events >= 0 else _FEWER
+        # A row beyond a limit may have other faults, which were not looked for any more.
+        more = _UP_TO if self.rule in LIMITS else _MORE
+        template = more if self.events >= 0 else _FEWER
         return message(
             template,
             rule=message(RULES.get(self.rule, self.rule)),
@@ -61,10 +63,27 @@ RULES = {
     "missing_user": N_("rows without a user"),
     "returns": N_("returns and cancellations"),
     "robots": N_("event storms"),
+    "earliest, latest": N_("times outside the plausible range"),
+    "max_value, max_quantity": N_("impossible values and quantities"),
 }
+# Reasons that a limit causes -> the fields of `CleaningRules` that hold it.
+LIMITS = {
+    "earliest, latest": ("implausible time",),
+    "max_value, max_quantity": ("impossible value", "impossible quantity"),
+}
+_UP_TO = N_("{rule}: with “{alternative}” there would be up to {n} events more.")
 _MORE = N_("{rule}: with “{alternative}” there would be {n} events more.")
 _FEWER = N_("{rule}: with “{alternative}” there would be {n} events fewer.")
-ALTERNATIVES = (N_("drop"), N_("keep"), N_("quarantine"), N_("session"), N_("event"), N_("flag"), N_("off"))
+ALTERNATIVES = (
+    N_("drop"),
+    N_("keep"),
+    N_("quarantine"),
+    N_("session"),
+    N_("event"),
+    N_("flag"),
+    N_("off"),
+    N_("no limit"),
+)
 
 
 @dataclass(frozen=True)
@@ -185,7 +204,7 @@ class Tally:
         self.files[name] = self.files.get(name, 0) + loaded + quarantined + overlapping
 
 
-def _choices(tally: Tally, rules: CleaningRules, nameless: int) -> tuple[Choice, ...]:
+def _choices(tally: Tally, rules: CleaningRules, nameless: int, reasons: Mapping[str, int]) -> tuple[Choice, ...]:
     found = []
     if tally.duplicates:
         other, sign = ("keep", 1) if rules.duplicates == "drop" else ("drop", -1)
@@ -200,6 +219,10 @@ def _choices(tally: Tally, rules: CleaningRules, nameless: int) -> tuple[Choice,
     if tally.storms:
         other, sign = ("flag", 1) if rules.robots == "drop" else ("drop", -1)
         found.append(Choice("robots", rules.robots, other, sign * tally.storms))
+    for rule, caused in LIMITS.items():
+        beyond = sum(reasons.get(reason, 0) for reason in caused)
+        if beyond:
+            found.append(Choice(rule, "limit", "no limit", beyond))
     return tuple(found)
 
 
@@ -222,6 +245,9 @@ def make_report(
         str(database.scalar("SELECT count(*) FROM events WHERE load_id = ? AND user_id LIKE 'session:%'", [load_id]))
     )
     linked = database.query("SELECT count(*), count(bought_at) FROM returns WHERE load_id = ?", [load_id])
+    reasons = _pairs(
+        database, "SELECT reason, count(*) FROM quarantine WHERE load_id = ? GROUP BY 1 ORDER BY 2 DESC, 1", load_id
+    )
     return LoadReport(
         load_id,
         source,
@@ -231,14 +257,12 @@ def make_report(
         tally.quarantined,
         is_new=True,
         rows_overlapping=tally.overlapping,
-        reasons=_pairs(
-            database, "SELECT reason, count(*) FROM quarantine WHERE load_id = ? GROUP BY 1 ORDER BY 2 DESC, 1", load_id
-        ),
+        reasons=reasons,
         events=_pairs(
             database, "SELECT event, count(*) FROM events WHERE load_id = ? GROUP BY 1 ORDER BY 2 DESC, 1", load_id
         ),
         examples=tuple(Example(**row) for row in examples),
-        choices=_choices(tally, rules, nameless),
+        choices=_choices(tally, rules, nameless, reasons),
         returns=linked.column(0)[0].as_py(),
         returns_linked=linked.column(1)[0].as_py(),
         robots=int(str(database.scalar("SELECT count(DISTINCT user_id) FROM user_flags WHERE load_id = ?", [load_id]))),

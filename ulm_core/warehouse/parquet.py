@@ -33,7 +33,9 @@ def source(pattern: Path, keys: Keys | None, *, by_name: bool = False) -> str:
 def copy(database: Database, sql: str, path: Path, keys: Keys | None) -> None:
     """Write the rows of a SELECT to a Parquet file; `database` must know the keys."""
     sealed = ", ENCRYPTION_CONFIG {footer_key: 'workspace'}" if keys else ""
-    database.execute(f"COPY ({sql}) TO {literal(str(path))} (FORMAT parquet, COMPRESSION zstd{sealed})")
+    database.execute(
+        f"COPY ({sql}) TO {literal(str(path))} (FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2{sealed})"
+    )
 
 
 def write_table(path: Path, table: pa.Table, keys: Keys | None) -> None:

@@ -231,9 +231,13 @@ def _are_mixed(handle: Readable) -> bool:
     both = returns = feeds = 0
     last = b""
     while block := handle.read(4 << 20):
-        both += block.count(b"\r\n") + (last == b"\r" and block.startswith(b"\n"))
-        returns += block.count(b"\r")
-        feeds += block.count(b"\n")
+        here = block.count(b"\r")
+        if here or last == b"\r":
+            both += block.count(b"\r\n") + (last == b"\r" and block.startswith(b"\n"))
+            returns += here
+            feeds += block.count(b"\n")
+        else:  # counting what is found everywhere takes as long as reading it; one already differs from `both`
+            feeds += b"\n" in block
         last = block[-1:]
     return not (returns == 0 or feeds == 0 or returns == feeds == both)
 

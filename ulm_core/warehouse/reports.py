@@ -111,6 +111,11 @@ def quarantine_rows(snapshot: Snapshot, limit: int = 100) -> pa.Table:
     )
 
 
+def erasure_rows(snapshot: Snapshot) -> pa.Table:
+    """Return when somebody was erased and how many events went, newest first: erased_at, events."""
+    return snapshot.query("SELECT erased_at, events FROM erasures ORDER BY erased_at DESC")
+
+
 def search_users(snapshot: Snapshot, text: str, limit: int = 20) -> list[str]:
     """Return user ids that start with `text` (exact match first, then shortest)."""
     table = snapshot.query(

@@ -29,10 +29,8 @@ MAX_APPENDED_ROWS = 20_000_000  # what is appended passes through memory; more i
 
 # Ties are ordered by content, never by the order of the source: The Complete Journey sorts a basket by
 # product, which would tell a model the next item.
-EVENT_ORDER = (
-    "user_id, time, session_id NULLS FIRST, hash(event, item_id, value, quantity), event, item_id, value, quantity"
-)
-_PART_ORDER = f"{EVENT_ORDER}, properties"
+SESSION = "CASE WHEN session_id IS NULL THEN -1 ELSE (hash(session_id) >> 1)::BIGINT END"
+EVENT_ORDER = f"user_id, time, {SESSION}, hash(event, item_id, value, quantity)"
 
 # Tables written whole; one that did not change is linked.
 _EXPORTS = {
@@ -117,7 +115,7 @@ def _write_events(
         os.link(part, directory / "events" / part.name)
     if new or not parts:
         target = directory / "events" / f"{len(parts):04d}-{max(new or (0,)):06d}.parquet"
-        parquet.copy(database, f"SELECT * FROM events {where} ORDER BY {_PART_ORDER}", target, keys)
+        parquet.copy(database, f"SELECT * FROM events {where} ORDER BY {EVENT_ORDER}", target, keys)
 
 
 def write_snapshot(
@@ -203,6 +201,11 @@ class Snapshot:
     def _has(self, table: str) -> bool:
         return (table == "events" and self._is_parted) or (self.directory / f"{table}.parquet").exists()
 
+    def files(self, table: str) -> list[Path]:
+        """Return the Parquet files that hold a table, sorted."""
+        pattern = files_of(self.directory, table)
+        return sorted(pattern.parent.glob(pattern.name))
+
     @staticmethod
     def open(workspace: Workspace) -> Snapshot:
         """Open the published version; processes share one object per version.
@@ -222,9 +225,10 @@ class Snapshot:
         """Return the rows of one SELECT batch by batch."""
         return self._database.stream(sql, parameters)
 
-    def keep(self, name: str, sql: str) -> None:
-        """Keep the rows of a SELECT as a table in the memory of this snapshot."""
-        self._database.execute(f"CREATE OR REPLACE TABLE {name} AS {sql}")
+    @property
+    def is_in_order(self) -> bool:
+        """Whether events are read in the order of `EVENT_ORDER`: one part is, several are so each by itself."""
+        return self._is_parted and len(list((self.directory / "events").iterdir())) == 1
 
 
 def property_sql(name: str) -> str:

@@ -64,6 +64,7 @@ def stage(database: Database, relation: Relation, mapping: ColumnMapping, rules:
     fields = Fields(relation, mapping)
     fields.require()
     source = _wide(fields, rules) if mapping.wide else _narrow(fields, rules)
+    whole = "CAST(to_json(original) AS VARCHAR)" if relation.kind == "columns" else "original"
     case = " ".join(f"WHEN {condition} THEN {literal(name)}" for name, condition in reasons(rules))
     database.execute("DROP TABLE IF EXISTS staging")
     database.execute(
@@ -74,8 +75,8 @@ def stage(database: Database, relation: Relation, mapping: ColumnMapping, rules:
             CASE WHEN reason IS NULL THEN {IDENTITY} ELSE hash({", ".join(EVENT_COLUMNS)}, reason,
                 CASE WHEN time IS NULL THEN CAST(raw_time AS VARCHAR) END,
                 CASE WHEN value IS NULL THEN raw_value END, CASE WHEN quantity IS NULL THEN raw_quantity END,
-                CASE WHEN is_broken THEN original END) END AS identity,
-            reason, CASE WHEN reason IS NOT NULL THEN CAST(original AS VARCHAR) END AS original, row_number,
+                CASE WHEN is_broken THEN {whole} END) END AS identity,
+            reason, CASE WHEN reason IS NOT NULL THEN {whole} END AS original, row_number,
             is_return{"".join(f", {name}" for name in DESCRIBING if mapping.describes_items)}
         FROM judged""",
         relation.parameters,
@@ -84,11 +85,11 @@ def stage(database: Database, relation: Relation, mapping: ColumnMapping, rules:
 
 
 def _originals(fields: Fields) -> str:
-    """Return SQL for the text of a row: of a table, its columns as one JSON object."""
+    """Return SQL for what a row holds: its line; of a table, a struct of its columns (a text only where needed)."""
     if fields.relation.kind != "columns":
         return "line"
     columns = ", ".join(f"{literal(name)}: {quote(name)}" for name in fields.relation.columns)
-    return f"to_json({{{columns}}})" if columns else "NULL"
+    return f"{{{columns}}}" if columns else "NULL"
 
 
 def _narrow(fields: Fields, rules: CleaningRules) -> str:

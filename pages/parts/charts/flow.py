@@ -114,7 +114,7 @@ def flow_over_periods(frames: Sequence[pd.DataFrame], titles: Sequence[str]) -> 
             showarrow=False,
             font={"size": 12},
         )
-    return finish(figure, height=480, legend=False, hovermode="closest").update_layout(margin={"t": 44})
+    return finish(figure, height=480, legend=False, hovermode="closest").update_layout(margin={"t": 72})
 
 
 def active_forecast(past: pd.DataFrame, ahead: pd.DataFrame) -> go.Figure:

@@ -229,7 +229,8 @@ def matrix_heatmap(
     )
     figure.update_yaxes(autorange="reversed")
     figure.update_xaxes(side="top")
-    return finish(figure, height=400, legend=False, hovermode="closest").update_yaxes(showgrid=False)
+    figure = finish(figure, height=430, legend=False, hovermode="closest").update_yaxes(showgrid=False)
+    return figure.update_layout(margin={"t": 44})  # the buttons of the chart stand above the names of the columns
 
 
 def trend(frame: pd.DataFrame, *, unit: str, colors: dict[str, str] | None = None, height: int = HEIGHT) -> go.Figure:

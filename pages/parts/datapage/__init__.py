@@ -1,0 +1,1 @@
+"""Sections of the data page that say what is loaded."""
