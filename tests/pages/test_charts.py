@@ -252,3 +252,14 @@ class TestValue:
         assert [trace.type for trace in value.holdout(frame).data] == ["bar", "scatter"]
         groups = pd.DataFrame({"group": ["loyal"], "users": [2], "value": [10.0], "label": ["10"]})
         assert list(value.by_group(groups).data[0].x) == [10.0]
+
+
+def test_every_cell_with_a_value_can_be_clicked_and_says_what_it_is() -> None:
+    """A heat map reports no selection to Streamlit; the marks laid over it do."""
+    figure = stages.matrix_heatmap(pd.DataFrame([[2, 1], [0, 4]], index=["new", "loyal"], columns=["loyal", "churned"]))
+    heat, marks = figure.data
+    assert heat.hoverinfo == "skip"
+    assert [list(data)[:3] for data in marks.customdata] == [
+        [2, "new", "loyal"], [1, "new", "churned"], [0, "loyal", "loyal"], [4, "loyal", "churned"],
+    ]  # fmt: skip
+    assert "→" in marks.hovertemplate

@@ -9,6 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from pages.parts.charts.base import HEIGHT, finish, hatch, opacities
+from pages.parts.charts.cells import make_clickable
 from pages.parts.i18n import _, term
 from pages.parts.palette import (
     BACKGROUND,
@@ -230,7 +231,8 @@ def matrix_heatmap(
     figure.update_yaxes(autorange="reversed")
     figure.update_xaxes(side="top")
     figure = finish(figure, height=430, legend=False, hovermode="closest").update_yaxes(showgrid=False)
-    return figure.update_layout(margin={"t": 44})  # the buttons of the chart stand above the names of the columns
+    # The buttons of the chart stand above the names of the columns.
+    return make_clickable(figure.update_layout(margin={"t": 44}))
 
 
 def trend(frame: pd.DataFrame, *, unit: str, colors: dict[str, str] | None = None, height: int = HEIGHT) -> go.Figure:

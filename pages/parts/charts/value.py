@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 
 from pages.parts import fmt
 from pages.parts.charts.base import finish
+from pages.parts.charts.cells import make_clickable
 from pages.parts.i18n import _, term
 from pages.parts.palette import BRAND, BRAND_SOFT, MUTED, SEQUENTIAL_SCALE, TEXT, series_colors
 
@@ -59,7 +60,7 @@ def matrix(frame: pd.DataFrame, value: str, *, unit: str, digits: int = 1) -> go
     figure.update_yaxes(type="category")
     figure = finish(figure, unit=_("repeat purchases"), height=430, legend=False, hovermode="closest")
     figure.update_xaxes(title={"text": _("weeks since the last purchase"), "font": {"size": 12}})
-    return figure.update_yaxes(showgrid=False)
+    return make_clickable(figure.update_yaxes(showgrid=False))
 
 
 def holdout(frame: pd.DataFrame) -> go.Figure:
