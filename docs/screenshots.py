@@ -25,6 +25,7 @@ PAGES = {
     "user": "user",
     "training": "training",
     "data": "data",
+    "data-quality": "data?section=quality",
 }
 LARGEST_HEIGHT = 2400
 
@@ -45,7 +46,8 @@ def take(browser: Browser, url: str, name: str, theme: str, language: str = "en"
     """Take one picture of one page, as high as the page is."""
     scheme = "dark" if theme == "dark" else "light"
     page = browser.new_page(viewport={"width": 1440, "height": 1000}, color_scheme=scheme, locale="en-US")
-    page.goto(f"{url}/{PAGES[name]}?lang={language}")
+    path = PAGES[name]
+    page.goto(f"{url}/{path}{'&' if '?' in path else '?'}lang={language}")
     page.wait_for_selector(READY, timeout=120_000)
     page.wait_for_timeout(2_500)
     page.wait_for_selector(READY, timeout=120_000)

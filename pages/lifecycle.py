@@ -10,6 +10,7 @@ import streamlit as st
 from pages.parts import fmt, moves, navigation
 from pages.parts.cards import Table, card, chart, clicked
 from pages.parts.charts import stages as charts
+from pages.parts.compare import active_before, draw_before
 from pages.parts.frame import View, begin_page
 from pages.parts.i18n import _, term, text
 from pages.parts.users_list import list_button, open_list, stage_rule, stage_title
@@ -17,7 +18,7 @@ from ulm_core.lifecycle.activity import Activity, ActivitySpec, compute_activity
 from ulm_core.lifecycle.horizon import learn_churn_horizon
 from ulm_core.lifecycle.stages import StageMix, StageMixSpec, compute_stage_mix
 
-CONTROLS = ("period", "interval", "stage", "segment")
+CONTROLS = ("period", "interval", "stage", "segment", "compare")
 MATRIX_DAYS = 56
 
 
@@ -118,10 +119,15 @@ def draw_activity(view: View) -> None:
             value_name="users",
         )
         long["users"] = long["users"].abs()
+        figure = charts.lifecycle_columns(long)
+        before = active_before(view, len(frame))
+        if before is not None:
+            figure = draw_before(figure, frame["period"], before, view)
+            frame = frame.assign(active_compared=before)
         left, right = st.columns([3, 1], gap="medium")
         with left:
             state = chart(
-                charts.lifecycle_columns(long),
+                figure,
                 alt=pulse_sentence(activity),
                 key="lifecycle_columns",
                 clickable=True,

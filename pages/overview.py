@@ -8,15 +8,17 @@ from functools import partial
 import pandas as pd
 import streamlit as st
 
-from pages.parts import cards, fmt, navigation, saved_views
-from pages.parts.cards import Kpi, Table, card, chart
+from pages.parts import asked, cards, fmt, navigation, saved_views
+from pages.parts.cards import Kpi, Table, card, chart, explain
 from pages.parts.charts import stages as charts
 from pages.parts.frame import ALL_CONTROLS, View, begin_page
 from pages.parts.i18n import N_, _, text
 from pages.parts.palette import BRAND
 from pages.parts.users_list import list_button
 from ulm_core.lifecycle.activity import ActivitySpec, compute_activity
+from ulm_core.lifecycle.figures import Figures, FiguresSpec, compute_figures
 from ulm_core.lifecycle.overview import Overview, OverviewSpec, compute_overview
+from ulm_core.lifecycle.periods import Interval
 from ulm_core.lifecycle.stages import StageMixSpec, compute_stage_mix
 
 LABELS = {
@@ -43,7 +45,17 @@ def value_text(view: View, name: str, value: float, *, short: bool) -> str:
     return fmt.compact(value) if short else fmt.number(value)
 
 
+def spark_interval(days: int) -> Interval:
+    """Return the interval that gives a small curve enough points and not too many."""
+    return "day" if days <= 14 else "week" if days <= 120 else "month" if days <= 1_000 else "quarter"
+
+
 def draw_kpis(view: View, overview: Overview) -> None:
+    low, high = view.range_us
+    figures = view.ask(
+        compute_figures, FiguresSpec(from_us=low, to_us=high, interval=spark_interval(view.filters.days))
+    )
+    asked_here = asked.take()
     events = ", ".join(name for name in view.data.summary.events if name in view.data.config.conversion_events)
     with st.grid(6, min_column_width=150, gap="small") as grid:
         for figure in overview.kpis:
@@ -61,6 +73,7 @@ def draw_kpis(view: View, overview: Overview) -> None:
                         delta_good="normal" if figure.higher_is_better else "inverse",
                         against=_("no period before"),
                         exact=exact,
+                        trend=trend_of(figures, figure.name),
                     )
                 )
                 list_button(
@@ -71,12 +84,23 @@ def draw_kpis(view: View, overview: Overview) -> None:
                     partial(overview.users, figure.name),
                     label=_("See who") if figure.n_users == figure.value else "",
                 )
-    if not math.isnan(overview.kpis[0].previous):
-        st.caption(
-            _("Changes are against the {n} days before ({period}).").format(
-                n=view.filters.days, period=fmt.day_range(*view.previous_days)
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        if not math.isnan(overview.kpis[0].previous):
+            st.caption(
+                _("Changes are against {period} ({n} days).").format(
+                    n=view.filters.days, period=fmt.day_range(*view.previous_days)
+                ),
+                width="content",
             )
-        )
+        with st.popover(_("Definition"), icon=":material/help:", key="kpis_definition"):
+            lines = [f"- **{_(LABELS[name])}**: {_(DEFINITIONS[name])}" for name in LABELS]
+            explain("\n".join(lines).format(events=events), asked_here)
+
+
+def trend_of(figures: Figures, name: str) -> list[float] | None:
+    """Return a figure's value in each complete period, None where there are too few to draw."""
+    values = figures.values[name][figures.periods.is_complete].tolist()
+    return values if len(values) > 2 else None
 
 
 def draw_headline(overview: Overview) -> None:
@@ -125,7 +149,7 @@ def active_frame(view: View, *, has_base: bool) -> pd.DataFrame:
         n = min(len(before), len(now))
         parts.append(
             pd.DataFrame({"period": now["period"][:n], "value": before["active"][:n], "is_complete": True}).assign(
-                group=_("period before"), dashed=True
+                group=_("compared with"), dashed=True
             )
         )
     return pd.concat(parts, ignore_index=True)
@@ -162,7 +186,7 @@ def draw_active(view: View, *, has_base: bool) -> None:
 
 with begin_page("overview", controls=ALL_CONTROLS) as view:
     low, high = view.range_us
-    overview = view.ask(compute_overview, OverviewSpec(from_us=low, to_us=high))
+    overview = view.ask(compute_overview, OverviewSpec(from_us=low, to_us=high, previous_us=view.previous_us))
     has_base = not math.isnan(overview.kpis[0].previous)
     draw_kpis(view, overview)
     if has_base:

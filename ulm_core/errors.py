@@ -103,5 +103,6 @@ class JobError(UlmError):
 # Kinds named in `NotFoundError.for_name`, so that the catalogues hold them.
 KINDS = (
     N_("event"), N_("user"), N_("item"), N_("run"), N_("job"), N_("sample"), N_("attribute"), N_("stage"),
-    N_("setting"), N_("cohort"), N_("table"), N_("column"), N_("preset"), N_("version"),
+    N_("setting"), N_("cohort"), N_("alerts"), N_("views"), N_("annotations"),
+    N_("table"), N_("column"), N_("preset"), N_("version"),
 )  # fmt: skip

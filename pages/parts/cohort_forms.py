@@ -28,11 +28,13 @@ JOINS = {"all": N_("all of them"), "any": N_("any of them"), "not": N_("none of 
 _CLAUSES = "cohort_clauses"
 
 
-def _row() -> Any:
+def row() -> Any:
+    """Return a row of controls that stand on one line."""
     return st.container(horizontal=True, vertical_alignment="bottom", gap="small")
 
 
-def _choice(label: str, options: dict[str, str], key: str, width: int = 150, *, hidden: bool = False) -> str:
+def choice(label: str, options: dict[str, str], key: str, width: int = 150) -> str:
+    """Draw a choice among words of ours, spelled in the session's language, and return the word."""
     spelled = {word: _(template) for word, template in options.items()}
     shown = st.selectbox(
         label,
@@ -40,7 +42,6 @@ def _choice(label: str, options: dict[str, str], key: str, width: int = 150, *, 
         format_func=spelled.__getitem__,
         key=key,
         width=width,
-        label_visibility="collapsed" if hidden else "visible",
     )
     return str(shown)
 
@@ -71,7 +72,7 @@ def _dates(view: View, key: str, label: str) -> tuple[date, date] | None:
 
 def _window(view: View, key: str, op: str) -> m.Window:
     options = {word: label for word, label in WINDOWS.items() if word != "within" or op == ">="}
-    kind = _choice(_("When"), options, f"{key}_window", 190)
+    kind = choice(_("When"), options, f"{key}_window", 190)
     if kind == "last":
         return m.Window(last_days=_days(f"{key}_days", _("Days")))
     if kind == "within":
@@ -84,13 +85,13 @@ def _window(view: View, key: str, op: str) -> m.Window:
 
 def _clause(view: View, number: int) -> m.Clause:
     key = f"cohort_clause_{number}"
-    with _row():
+    with row():
         event = _event(view, f"{key}_event", _("Did"))
-        op = _choice(_("How often"), OPS, f"{key}_op", 120)
+        op = choice(_("How often"), OPS, f"{key}_op", 120)
         least = 1 if op == ">=" else 0
         amount = st.number_input(_("Amount"), min_value=least, value=1, step=1, key=f"{key}_amount", width=110)
         measures = {word: label for word, label in MEASURES.items() if word == "times" or op != "=="}
-        measure = _choice(_("Counted"), measures, f"{key}_measure", 110)
+        measure = choice(_("Counted"), measures, f"{key}_measure", 110)
         window = _window(view, key, op)
         if number and st.button("", icon=":material/delete:", key=f"{key}_drop", help=_("Remove this condition")):
             st.session_state[_CLAUSES].remove(number)
@@ -103,7 +104,7 @@ def behaviour(view: View) -> m.Behaviour:
     numbers = st.session_state.setdefault(_CLAUSES, [0])
     clauses = tuple(_clause(view, number) for number in numbers)
     quiet = None
-    with _row():
+    with row():
         if len(numbers) < m.MAX_CLAUSES and st.button(_("Add a condition"), icon=":material/add:", key="cohort_add"):
             numbers.append(max(numbers) + 1)
             st.rerun()
@@ -124,7 +125,7 @@ def attribute(view: View) -> m.HasAttribute | None:
     if not known:
         st.caption(_("This data says nothing about its users beside the log."))
         return None
-    with _row():
+    with row():
         name = st.selectbox(
             _("Attribute"),
             list(known),
@@ -132,7 +133,7 @@ def attribute(view: View) -> m.HasAttribute | None:
             width=220,
             format_func=lambda word: word.replace("_", " ").capitalize(),
         )
-        is_in = _choice(_("Condition"), {"in": N_("is"), "out": N_("is not")}, "cohort_attribute_is", 110) == "in"
+        is_in = choice(_("Condition"), {"in": N_("is"), "out": N_("is not")}, "cohort_attribute_is", 110) == "in"
         values = st.multiselect(
             _("Values"), known[name], key=f"cohort_attribute_{name}", placeholder=_("known at all"), width=380
         )
@@ -148,7 +149,7 @@ def _stages(view: View, label: str, key: str, *, also_unseen: bool = False) -> t
 def _moment(view: View, label: str, key: str, default: str) -> m.Moment:
     options = list(MOMENTS)
     ordered = {word: MOMENTS[word] for word in [default, *(word for word in options if word != default)]}
-    kind = _choice(label, ordered, f"{key}_kind", 190)
+    kind = choice(label, ordered, f"{key}_kind", 190)
     if kind == "ago":
         return m.Moment(days_ago=_days(f"{key}_days", _("Days"), 28))
     if kind == "day":
@@ -159,7 +160,7 @@ def _moment(view: View, label: str, key: str, default: str) -> m.Moment:
 
 def stage(view: View) -> m.InStage | None:
     """Draw the form of a cohort by stage, and return its rule."""
-    with _row():
+    with row():
         stages = _stages(view, _("In one of the stages"), "cohort_stages")
         at = _moment(view, _("When"), "cohort_stage_at", "now")
     return m.InStage(stages=stages, at=at) if stages else None
@@ -167,10 +168,10 @@ def stage(view: View) -> m.InStage | None:
 
 def transition(view: View) -> m.Moved | None:
     """Draw the form of a cohort by a move between stages, and return its rule."""
-    with _row():
+    with row():
         before = _stages(view, _("Was in"), "cohort_before", also_unseen=True)
         first = _moment(view, _("When"), "cohort_first", "ago")
-    with _row():
+    with row():
         after = _stages(view, _("Then in"), "cohort_after")
         second = _moment(view, _("Then when"), "cohort_second", "now")
     return m.Moved(before=before, after=after, first=first, second=second) if before or after else None
@@ -182,8 +183,8 @@ def combination(view: View) -> Any | None:
     if not names:
         st.caption(_("Save a cohort first; then it can be combined with others here."))
         return None
-    with _row():
-        how = _choice(_("Users who belong to"), JOINS, "cohort_join", 160)
+    with row():
+        how = choice(_("Users who belong to"), JOINS, "cohort_join", 160)
         chosen = st.multiselect(_("Cohorts"), names, key="cohort_parts", placeholder=_("Choose"), width=340)
         without = st.multiselect(_("but not to"), names, key="cohort_without", placeholder=_("none"), width=300)
     parts = tuple(m.SavedCohort(name=name) for name in chosen)

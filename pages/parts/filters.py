@@ -22,6 +22,13 @@ INTERVALS = {"day": N_("Day"), "week": N_("Week"), "month": N_("Month")}
 DEFAULT_PERIOD = "90d"
 DEFAULT_INTERVAL = {"all": "week", "30d": "day", "90d": "week", "custom": "week"}
 SEPARATOR = ":"
+SAMPLE = 10  # one user in so many, when a sample is asked for
+COMPARED = {
+    "": N_("Nothing"),
+    "previous": N_("The period before"),
+    "year": N_("The same period last year"),
+    "custom": N_("Another period"),
+}
 
 
 @dataclass(frozen=True)
@@ -35,12 +42,15 @@ class Filters:
     stages: tuple[str, ...] = ()
     attributes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     cohorts: tuple[str, ...] = ()
-    compare: bool = False
+    one_in: int | None = None
+    compare: str = ""
+    compare_from: date | None = None
+    match_weekday: bool = True
 
     @property
     def n_active(self) -> int:
         """How many filters narrow the users."""
-        return (1 if self.stages else 0) + len(self.attributes) + len(self.cohorts)
+        return (1 if self.stages else 0) + len(self.attributes) + len(self.cohorts) + (1 if self.one_in else 0)
 
     @property
     def days(self) -> int:
@@ -48,15 +58,29 @@ class Filters:
         return (self.end - self.start).days + 1
 
     @property
+    def compared_start(self) -> date:
+        """First day of the range to compare with: as long as the period, by default on the same days of the week."""
+        if self.compare == "custom" and self.compare_from is not None:
+            return self.compare_from
+        if self.compare == "year":
+            return self.start - timedelta(days=364) if self.match_weekday else _year_before(self.start)
+        weeks = -(-self.days // 7)
+        # Without "compare" the figures are held against the days just before, as ever.
+        return self.start - timedelta(days=7 * weeks if self.compare and self.match_weekday else self.days)
+
+    @property
     def people(self) -> str:
         """What narrows the users, spelled out for cache keys."""
-        return f"stages={self.stages} attributes={sorted(self.attributes.items())} cohorts={self.cohorts}"
+        return (
+            f"stages={self.stages} attributes={sorted(self.attributes.items())} cohorts={self.cohorts} 1/{self.one_in}"
+        )
 
     @property
     def slug(self) -> str:
         """The filters as a part of a file name."""
         words = [self.start.isoformat(), self.end.isoformat(), self.interval, *self.stages]
         words += [f"{name}-{'-'.join(values)}" for name, values in self.attributes.items()]
+        words += [f"sample-1-in-{self.one_in}"] if self.one_in else []
         words += [_("list") if is_inline(name) else name for name in self.cohorts]
         return "_".join(words).replace(" ", "-").replace("/", "-").lower()
 
@@ -70,6 +94,13 @@ class Choices:
     attributes: dict[str, list[str]] = field(default_factory=dict)
     stages: tuple[str, ...] = ()
     cohorts: tuple[str, ...] = ()
+
+
+def _year_before(day: date) -> date:
+    try:
+        return day.replace(year=day.year - 1)
+    except ValueError:  # 29 February
+        return day.replace(year=day.year - 1, day=28)
 
 
 def _parse_day(text: str | None, fallback: date) -> date:
@@ -97,6 +128,12 @@ def read_period(period: str, start: str | None, end: str | None, choices: Choice
     low, high = min(low, high), max(low, high)
     low, high = max(low, choices.first), min(high, choices.last)
     return (low, high) if low <= high else (choices.first, choices.last)
+
+
+def read_compare(word: str | None) -> str:
+    """Return what the period is compared with; "1" is how older links say "previous"."""
+    asked = "previous" if word == "1" else word or ""
+    return asked if asked in COMPARED else ""
 
 
 def read_attributes(pairs: Sequence[str], known: dict[str, list[str]]) -> dict[str, tuple[str, ...]]:
@@ -146,7 +183,10 @@ def read(choices: Choices) -> Filters:
         stages=tuple(stage for stage in choices.stages if stage in url.get_all("stage")),
         attributes=read_attributes(url.get_all("segment"), choices.attributes),
         cohorts=tuple(name for name in dict.fromkeys(url.get_all("cohort")) if _is_cohort(name, choices)),
-        compare=url.get("compare") == "1",
+        one_in=SAMPLE if url.get("sample") == str(SAMPLE) else None,
+        compare=read_compare(url.get("compare")),
+        compare_from=_parse_day(url.get("compare_from"), start - timedelta(days=(end - start).days + 1)),
+        match_weekday=url.get("match") != "0",
     )
 
 
@@ -188,8 +228,26 @@ def add_cohort(word: str) -> None:
     url.put("cohort", [*(kept for kept in url.get_all("cohort") if kept != word), word])
 
 
+def _changed_sample() -> None:
+    url.put("sample", str(SAMPLE) if st.session_state["filter_sample"] else None)
+
+
+def _drop_sample() -> None:
+    url.put("sample", None)
+
+
 def _changed_compare() -> None:
-    url.put("compare", "1" if st.session_state["filter_compare"] else None)
+    url.put("compare", st.session_state["filter_compare"] or None)
+    if st.session_state["filter_compare"] != "custom":
+        url.put("compare_from", None)
+
+
+def _changed_compare_from() -> None:
+    url.put("compare_from", st.session_state["filter_compare_from"].isoformat())
+
+
+def _changed_match() -> None:
+    url.put("match", None if st.session_state["filter_match"] else "0")
 
 
 def reset() -> None:
@@ -283,16 +341,44 @@ def _cohort_control(filters: Filters, choices: Choices) -> None:
             )
         else:
             st.caption(_("No cohort is saved yet."))
+        st.session_state["filter_sample"] = filters.one_in is not None
+        st.toggle(
+            _("Only one user in {n} (a sample)").format(n=SAMPLE),
+            key="filter_sample",
+            on_change=_changed_sample,
+            help=_("For a quick look at a very large log. The same users every time, by a hash of the id; numbers are "
+                   "those of the sample and are not scaled up."),
+        )  # fmt: skip
 
 
 def _compare_control(filters: Filters) -> None:
-    st.session_state["filter_compare"] = filters.compare
-    st.toggle(
-        _("Compare"),
-        key="filter_compare",
-        on_change=_changed_compare,
-        help=_("Draw the period before, of the same length, as a dashed line."),
-    )
+    label = _("Compare") + (" · ✓" if filters.compare else "")
+    with st.popover(label, icon=":material/compare_arrows:", key="filter_compare_box", width="content"):
+        st.session_state["filter_compare"] = filters.compare
+        spelled = {word: _(title) for word, title in COMPARED.items()}
+        st.radio(
+            _("Compare with"),
+            list(COMPARED),
+            format_func=spelled.__getitem__,
+            key="filter_compare",
+            on_change=_changed_compare,
+        )
+        if filters.compare == "custom":
+            st.session_state["filter_compare_from"] = filters.compare_from
+            st.date_input(
+                _("Beginning on"), key="filter_compare_from", format="YYYY-MM-DD", on_change=_changed_compare_from
+            )
+        elif filters.compare:
+            st.session_state["filter_match"] = filters.match_weekday
+            st.toggle(
+                _("Match the days of the week"),
+                key="filter_match",
+                on_change=_changed_match,
+                help=_("Moves the range by whole weeks, so that weekends stand against weekends."),
+            )
+        if filters.compare:
+            end = filters.compared_start + timedelta(days=filters.days - 1)
+            st.caption(_("Against {period}").format(period=fmt.day_range(filters.compared_start, end)))
 
 
 def draw(filters: Filters, choices: Choices, controls: Sequence[str]) -> None:
@@ -357,6 +443,14 @@ def draw_chips(filters: Filters, n_users: int, n_all: int) -> None:
                 on_click=_drop_cohort,
                 args=(name,),
             )
+        if filters.one_in:
+            st.button(
+                _("Sample: 1 user in {n}").format(n=filters.one_in),
+                icon=":material/close:",
+                key="chip_sample",
+                on_click=_drop_sample,
+            )
+            st.badge(_("Not all users"), icon=":material/blur_on:", color="orange")
         st.button(_("Reset"), type="tertiary", icon=":material/restart_alt:", key="chip_reset", on_click=reset)
         st.caption(
             _("Filters: {k} · {n} of {all} users").format(

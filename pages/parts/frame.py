@@ -21,6 +21,7 @@ from pages.parts.guard import guarded
 from pages.parts.i18n import LANGUAGE_KEY, LANGUAGES, _, language
 from pages.parts.palette import use_own_colors
 from ulm_core import __version__
+from ulm_core.alerts.check import Alerts
 from ulm_core.errors import EmptyWorkspaceError
 from ulm_core.lifecycle.cohorts.store import Cohorts
 from ulm_core.lifecycle.filters import UserFilter, filter_mask
@@ -57,9 +58,9 @@ class View:
 
     @property
     def previous_us(self) -> tuple[int, int]:
-        """The period just before, of the same length."""
-        start = self.filters.start - timedelta(days=self.filters.days)
-        return self.day_us(start), self.day_us(self.filters.start)
+        """The range to compare with, of the same length: by default the days just before."""
+        first, last = self.previous_days
+        return self.day_us(first), self.day_us(last + timedelta(days=1))
 
     def day_us(self, day: date) -> int:
         """Return when a calendar day of the workspace begins (UTC microseconds)."""
@@ -67,15 +68,17 @@ class View:
 
     @property
     def previous_days(self) -> tuple[date, date]:
-        """First and last day of the period before."""
-        before = self.filters.start - timedelta(days=1)
-        return self.filters.start - timedelta(days=self.filters.days), before
+        """First and last day of the range to compare with."""
+        start = self.filters.compared_start
+        return start, start + timedelta(days=self.filters.days - 1)
 
     @property
     def mask(self) -> UserMask | None:
         """The users the filters let through, or None for everyone; stages as of the end of the period."""
         filters = self.filters
-        wanted = UserFilter(stages=filters.stages, attributes=filters.attributes, cohorts=filters.cohorts)
+        wanted = UserFilter(
+            stages=filters.stages, attributes=filters.attributes, cohorts=filters.cohorts, one_in=filters.one_in
+        )
         data, at_us = self.data, self.range_us[1]
         return data.remember(
             "filter_mask",
@@ -147,7 +150,11 @@ def _head(info: navigation.PageInfo, sample: str | None) -> DeltaGenerator:
 
 
 def _head_controls(beside: DeltaGenerator, page: str, filters: Filters | None) -> None:
+    speaking = Alerts(data_module.open_workspace()).speaking()
     with beside:
+        if speaking:
+            label = _("Alerts: {n}").format(n=len(speaking))
+            navigation.link("alerts", label, icon=":material/notifications_active:")
         if filters is not None:
             notes.control(filters.start, filters.end)
         saved_views.control(page)

@@ -80,6 +80,13 @@ PAGES = {
             ":material/group_work:",
         ),
         PageInfo(
+            "alerts",
+            N_("Act"),
+            N_("Alerts"),
+            N_("Which numbers left their bounds at the last load?"),
+            ":material/notifications:",
+        ),
+        PageInfo(
             "user",
             N_("Act"),
             N_("User"),

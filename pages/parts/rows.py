@@ -34,3 +34,16 @@ def pick_row(
     is_fresh = row is not None and st.session_state.get(memory) != row
     st.session_state[memory] = row
     return row if is_fresh else None
+
+
+def pick_cell(frame: pd.DataFrame, key: str, *, alt: str) -> tuple[int, int] | None:
+    """Draw a table and return row and column (from 0) of the number the reader has just selected, once."""
+    state = st.dataframe(
+        frame, hide_index=True, on_select="rerun", selection_mode="single-cell", key=key, alt=alt, height="auto"
+    )
+    cells = state.selection.cells
+    cell = (int(cells[0][0]), frame.columns.get_loc(cells[0][1])) if cells else None
+    memory = f"_picked_{key}"
+    is_fresh = cell is not None and st.session_state.get(memory) != cell
+    st.session_state[memory] = cell
+    return cell if is_fresh else None

@@ -10,7 +10,20 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-KEPT = ("period", "from", "to", "interval", "stage", "segment", "cohort", "compare", "lang")
+KEPT = (
+    "period",
+    "from",
+    "to",
+    "interval",
+    "stage",
+    "segment",
+    "cohort",
+    "sample",
+    "compare",
+    "compare_from",
+    "match",
+    "lang",
+)
 _SAVED = "_url_params"
 _PAGE = "_url_page"
 

@@ -60,3 +60,30 @@ def test_a_note_is_added_changed_and_deleted(open_page: OpenPage, small_workspac
     app.button(key=f"note_drop_{token}").click().run()
     assert_whole(app)
     assert Annotations(small_workspace).all() == {}
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("page", ["overview", "lifecycle"])
+@pytest.mark.parametrize("how", ["previous", "year", "custom"])
+def test_periods_are_compared(open_page: OpenPage, small_workspace: Workspace, page: str, how: str, lang: str) -> None:
+    asked = {"period": "custom", "from": "2024-02-05", "to": "2024-02-20", "interval": "week"}
+    app = open_page(small_workspace, page, lang, **asked, compare=how, compare_from="2024-01-03")
+    assert_whole(app)
+    if page == "overview" and how == "custom":
+        assert app.metric[0].delta.strip("-−") != ""  # one user now, three then
+    app.radio(key="filter_compare").set_value("").run()
+    assert_whole(app)
+    assert app.query_params.get("compare", []) == []
+
+
+@pytest.mark.slow
+def test_a_sample_is_marked_and_off_by_default(open_page: OpenPage, journey: Workspace) -> None:
+    app = open_page(journey, "overview")
+    assert "chip_sample" not in [button.key for button in app.button]
+    app.toggle(key="filter_sample").set_value(True).run()
+    assert_whole(app)
+    assert "Not all users" in "".join(badge.value for badge in app.markdown)
+    assert app.query_params["sample"] in ("10", ["10"])
+    app.button(key="chip_sample").click().run()
+    assert_whole(app)
+    assert app.query_params.get("sample", []) == []

@@ -4,7 +4,7 @@ import pytest
 
 from tests.lifecycle.logs import CONFIG, days, index_of
 from ulm_core.errors import NotFoundError
-from ulm_core.lifecycle.filters import NOT_KNOWN, UserFilter, attribute_labels, filter_mask, users_mask
+from ulm_core.lifecycle.filters import NOT_KNOWN, UserFilter, attribute_labels, filter_mask, sample_mask, users_mask
 from ulm_core.lifecycle.periods import DAY_US
 from ulm_core.lifecycle.rules import default_rules
 from ulm_core.timeline.index import TimelineIndex
@@ -61,3 +61,14 @@ def test_codes_and_masks_travel_as_plain_arrays(index: TimelineIndex):
     mask = users_mask(index, ["ann"])
     assert mask.dtype == np.bool_
     assert pa.array(mask).to_pylist() == [True, False, False]
+
+
+def test_a_sample_is_the_same_users_whoever_else_is_there():
+    few, many = (index_of([row for n in range(size) for row in days(f"u{n:04}", 0)]) for size in (500, 2_000))
+    chosen = {size.n_users: set(size.user_ids[sample_mask(size, 10)]) for size in (few, many)}
+    assert chosen[500] == {user for user in chosen[2_000] if user < "u0500"}
+    assert 140 < len(chosen[2_000]) < 260  # a tenth, give or take
+    mask = filter_mask(few, CONFIG, UserFilter(one_in=10), 0)
+    assert mask is not None
+    assert set(few.user_ids[mask]) == chosen[500]
+    assert set(few.user_ids[sample_mask(few, 20)]) <= chosen[500]

@@ -61,6 +61,8 @@ class TestFlow:
             [[1, 0], [1, 1], [0, 0]],
         ]
         assert flow.users(("1970-01-04", "gone", "here")).tolist() == [0]
+        assert flow.ends.tolist() == [[1, 0], [2, 0], [1, 2], [2, 1]]
+        assert flow.active_at_ends().tolist() == [1, 2, 1, 2]
         assert flow.to_json()["flows"][2][0] == [0, 2]
         assert flow.to_arrow().num_rows == 8
 

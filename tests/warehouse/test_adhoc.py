@@ -161,7 +161,7 @@ def test_rows_beyond_the_limit_are_cut_and_said(analyst: Analyst) -> None:
 
 
 def test_a_huge_join_is_stopped(analyst: Analyst) -> None:
-    huge = "SELECT count(*) FROM range(1000000) a, range(1000000) b, range(9) c WHERE a.range = b.range + c.range * b.range"
+    huge = "SELECT count(*) FROM range(1000000) a, range(1000000) b WHERE hash(a.range) = hash(b.range + a.range)"
     with pytest.raises(InputError) as caught:
         analyst.ask(huge, seconds=0.5)
     assert caught.value.code in ("slow_sql", "large_sql")

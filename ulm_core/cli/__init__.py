@@ -16,6 +16,7 @@ import typer
 from typer.exceptions import TyperException
 
 from ulm_core.cli import (
+    alert,
     churn,
     cohort,
     data,
@@ -55,6 +56,7 @@ for room in (
     value,
     churn,
     cohort,
+    alert,
     sql,
     models,
     recommend,

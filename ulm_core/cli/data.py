@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
+from ulm_core.alerts.check import check_after_load
 from ulm_core.cli.common import JsonOption, WorkspaceOption, emit, note, open_workspace, table_lines
 from ulm_core.errors import InputError
 from ulm_core.events.cleaning import CleaningRules
@@ -84,6 +85,7 @@ def load(
             emit(seen.to_json(), as_json, _preview_lines(seen))
             return
     report = import_log(studio, place, "replace" if replace else "append", note, options)
+    check_after_load(studio)
     emit(report.to_json(), as_json, _load_lines(report))
 
 
@@ -147,7 +149,9 @@ def sample(
         emit({"samples": listed}, as_json, table_lines(("name", "what it is"), listed.items()))
         return
     bundle = get_sample(name).read()
-    report = import_bundle(open_workspace(workspace), bundle, report=note)
+    studio = open_workspace(workspace)
+    report = import_bundle(studio, bundle, report=note)
+    check_after_load(studio)
     emit(report.to_json(), as_json, _load_lines(report))
 
 

@@ -84,11 +84,24 @@ def score_churn(workspace: Workspace, parameters: Mapping[str, Any], progress: J
     return {"users": len(score_risks(workspace, progress).users)}
 
 
+def _then_alerts(load: Task) -> Task:
+    """Return a load after which the alerts are checked."""
+
+    def run(workspace: Workspace, parameters: Mapping[str, Any], progress: JobProgress) -> dict[str, Any]:
+        from ulm_core.alerts.check import check_after_load
+
+        done = load(workspace, parameters, progress)
+        check_after_load(workspace)
+        return done
+
+    return run
+
+
 TASKS: dict[str, Task] = {
-    "load-sample": load_sample,
-    "load-file": load_file,
-    "simulate": simulate,
-    "undo-load": undo_load,
+    "load-sample": _then_alerts(load_sample),
+    "load-file": _then_alerts(load_file),
+    "simulate": _then_alerts(simulate),
+    "undo-load": _then_alerts(undo_load),
     "train": train,
     "score-churn": score_churn,
 }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
 from ulm_core.lifecycle.cohorts.evaluate import cohort_mask, users_mask
@@ -55,6 +56,8 @@ class UserFilter(BaseModel):
         Attribute name -> accepted values. Users without the attribute never match.
     cohorts
         Names of saved cohorts, or rules in JSON; users belong to every one of them.
+    one_in
+        A sample: one user in so many, chosen by a hash of the id, the same ones whenever it is asked. None: everyone.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -62,11 +65,12 @@ class UserFilter(BaseModel):
     stages: tuple[str, ...] = ()
     attributes: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     cohorts: tuple[str, ...] = ()
+    one_in: int | None = Field(None, ge=2, le=1_000)
 
     @property
     def is_empty(self) -> bool:
         """Whether the filter lets everyone through."""
-        return not self.stages and not self.attributes and not self.cohorts
+        return not (self.stages or self.attributes or self.cohorts or self.one_in)
 
 
 def filter_mask(
@@ -108,6 +112,8 @@ def filter_mask(
         if snapshot is None:
             raise ValueError("a filter by attribute needs the snapshot")
         mask &= users_mask(index, users_with(snapshot, attribute, values))
+    if wanted.one_in:
+        mask &= sample_mask(index, wanted.one_in)
     if wanted.cohorts:
         if snapshot is None:
             raise ValueError("a filter by cohort needs the snapshot")
@@ -115,6 +121,16 @@ def filter_mask(
         log = saved.log(index, config, snapshot, rules)
         for name in wanted.cohorts:
             mask &= cohort_mask(log, saved.resolve(name), at_us)
+    return mask
+
+
+def sample_mask(index: TimelineIndex, one_in: int) -> npt.NDArray[np.bool_]:
+    """Return bool[n_users]: about one user in `one_in`, by a hash of the id alone.
+
+    The same user is in the sample of every version of the data, and in every smaller share of it that divides it.
+    """
+    hashed = pd.util.hash_array(index.user_ids, categorize=False)
+    mask: npt.NDArray[np.bool_] = hashed % one_in == 0
     return mask
 
 

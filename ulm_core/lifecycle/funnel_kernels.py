@@ -4,51 +4,36 @@ Each walks one run of events (a *unit*: one user's events in the range, as a rul
 of the attempt that counts and returns how many steps that attempt reached; -1 where an exclusion drops the unit.
 Times are those of the first attempt, by its step 1, among the furthest ones.
 
-One file, because numba watches only the file of a cached kernel: a helper changed in another file would
-leave the old machine code in use.
+One file: numba watches only a cached kernel's own file, so a helper changed elsewhere would leave old code in use.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections import namedtuple
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from numba import njit
 
 NEVER, FOREVER = -(2**62), 2**62
 DROPPED = -1
 ORDERED, STEPWISE, STRICT, ANY_ORDER = 0, 1, 2, 3
 
-Ints = npt.NDArray[np.int64]
 
-
-class Scratch(NamedTuple):
-    """Arrays the walks write to, made once a partition: per kind, per step (and one more), per event of a unit."""
-
-    have: Ints
-    used: Ints
-    parent: Ints
-    kept: Ints
-    assigned: Ints
-    saved: Ints
-    queue: Ints
-    one: Ints
-    other: Ints
-    reached: Ints
-    ties: Ints
+# What the walks write to, made once a partition: arrays per kind, per step (and one more), per event of a unit.
+Scratch = namedtuple("Scratch", "have used parent kept assigned saved queue one other reached ties")
 
 
 @njit(cache=True, nogil=True)
-def _scratch(n_steps: int, n_kinds: int, n_events: int) -> Scratch:
+def _scratch(n_steps: int, n_kinds: int, n_events: int) -> Any:
     a, b, c = np.zeros((4, n_kinds), np.int64), np.zeros((5, n_steps + 1), np.int64), np.zeros((2, n_events), np.int64)
     return Scratch(a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3], b[4], c[0], c[1])
 
 
 @njit(cache=True, nogil=True)
-def _next(event: Any, i: int, plan: Any) -> int:
+def _next(event: Any, i: int, kind_of: Any) -> int:
     """Return the position of the next event the walk has to look at."""
-    while i < len(event) and plan.kind_of[event[i]] < 0:
+    while i < len(event) and kind_of[event[i]] < 0:
         i += 1
     return i
 
@@ -60,13 +45,13 @@ def _is_alone(time: Any, i: int) -> bool:
 
 
 @njit(cache=True, nogil=True)
-def _tie(time: Any, event: Any, start: int, plan: Any, work: Any) -> int:
+def _tie(time: Any, event: Any, start: int, kind_of: Any, have: Any) -> int:
     """Count the events at ``time[start]`` by kind into `have`; return the next position."""
-    work.have[:] = 0
+    have[:] = 0
     i = start
     while i < len(time) and time[i] == time[start]:
-        if plan.kind_of[event[i]] >= 0:
-            work.have[plan.kind_of[event[i]]] += 1
+        if kind_of[event[i]] >= 0:
+            have[kind_of[event[i]]] += 1
         i += 1
     return i
 
@@ -155,14 +140,14 @@ def _is_excluded(time: Any, event: Any, i: int, j: int, before: Any, after: Any,
 
 
 @njit(cache=True, nogil=True)
-def _advance_one(t: int, kind: int, is_open: bool, starts: Any, plan: Any) -> None:
+def _advance_one(t: int, kind: int, is_open: bool, starts: Any, first_step: Any, steps: Any, window: int) -> None:
     """Let a single event fill steps: `starts[k]` becomes the latest start of an attempt that has step k."""
-    for s in range(plan.first_step[kind], plan.first_step[kind + 1]):
-        k = plan.steps[s]
+    for s in range(first_step[kind], first_step[kind + 1]):
+        k = steps[s]
         if k == 0:
-            if is_open and (not plan.is_first_only or starts[0] == NEVER):
+            if is_open:
                 starts[0] = t
-        elif starts[k - 1] != NEVER and t - starts[k - 1] <= plan.window_us:
+        elif starts[k - 1] != NEVER and t - starts[k - 1] <= window:
             starts[k] = starts[k - 1]
 
 
@@ -206,7 +191,7 @@ def _attempt_times(time: Any, event: Any, level: int, reached_at: int, plan: Any
         while first > 0 and time[first - 1] == time[i]:
             first -= 1
         t = time[i]
-        i = _tie(time, event, first, plan, work)
+        i = _tie(time, event, first, plan.kind_of, work.have)
         last = min(_furthest(done, plan, work), level - 1)
         for k in range(done + 1, last + 1):
             out[k] = t
@@ -217,27 +202,28 @@ def _attempt_times(time: Any, event: Any, level: int, reached_at: int, plan: Any
 def _walk_ordered(time: Any, event: Any, opens_until: int, plan: Any, work: Any, out: Any) -> int:
     """Walk one unit, other events may lie between the steps."""
     n_steps = len(plan.fills)
-    starts, before = work.one, work.other
+    starts, before, kind_of, has_exclusions = work.one, work.other, plan.kind_of, len(plan.excluded) > 0
     starts[:] = NEVER
     level, reached_at = 0, np.int64(0)
-    i = _next(event, 0, plan)
+    i = _next(event, 0, kind_of)
     while i < len(time) and level < n_steps:
         t = time[i]
         is_tie = i + 1 < len(time) and time[i + 1] == t
         j = i + 1
-        if is_tie or len(plan.excluded) > 0:
+        if is_tie or has_exclusions:
             before[:] = starts
         if is_tie:
-            j = _tie(time, event, i, plan, work)
+            j = _tie(time, event, i, plan.kind_of, work.have)
             _advance_tie(t, t < opens_until, before, starts, plan, work)
         else:
-            _advance_one(t, plan.kind_of[event[i]], t < opens_until, starts, plan)
+            is_open = t < opens_until and not (plan.is_first_only and starts[0] != NEVER)
+            _advance_one(t, kind_of[event[i]], is_open, starts, plan.first_step, plan.steps, plan.window_us)
         while level < n_steps and starts[level] != NEVER:
             level += 1
             reached_at = t
-        if level < n_steps and len(plan.excluded) > 0 and _is_excluded(time, event, i, j, before, starts, plan):
+        if level < n_steps and has_exclusions and _is_excluded(time, event, i, j, before, starts, plan):
             return DROPPED
-        i = _next(event, j, plan)
+        i = _next(event, j, kind_of)
     if level > 0:
         _attempt_times(time, event, level, reached_at, plan, work, out)
     return level
@@ -272,16 +258,36 @@ def _fill_from(after: int, waited: int, plan: Any, work: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _fill_one(after: int, waited: int, kind: int, plan: Any) -> Any:
+def _fill_one(after: int, waited: int, kind: int, fills: Any, step_window_us: Any, is_optional: Any) -> Any:
     """Return the bit set of steps that a single event can fill after the required step `after`."""
     reached, k = np.int64(0), after + 1
-    while k < len(plan.fills):
-        if plan.fills[k, kind] and waited <= plan.step_window_us[k]:
+    while k < len(fills):
+        if fills[k, kind] and waited <= step_window_us[k]:
             reached |= np.int64(1) << k
-        if not plan.is_optional[k]:
+        if not is_optional[k]:
             break
         k += 1
     return reached
+
+
+@njit(cache=True, nogil=True)
+def _advance(time: Any, event: Any, i: int, is_opening: bool, before: Any, plan: Any, work: Any) -> tuple[int, Any]:
+    """Return the next position, and the bit set of the steps an attempt can do in the tie at i.
+
+    `before[k]` is when it had step k last; `NEVER`: it cannot go on from there.
+    """
+    alone = plan.kind_of[event[i]] if _is_alone(time, i) else -1
+    j = i + 1 if alone >= 0 else _tie(time, event, i, plan.kind_of, work.have)
+    now = np.int64(0)
+    for k in range(-1 if is_opening else 0, len(plan.fills) - 1):
+        if k >= 0 and (before[k] == NEVER or plan.is_optional[k]):
+            continue
+        waited = np.int64(0) if k < 0 else time[i] - before[k]
+        if alone >= 0:
+            now |= _fill_one(k, waited, alone, plan.fills, plan.step_window_us, plan.is_optional)
+        else:
+            now |= _fill_from(k, waited, plan, work)
+    return j, now
 
 
 @njit(cache=True, nogil=True)
@@ -316,14 +322,8 @@ def _follow(time: Any, event: Any, i: int, is_strict: bool, plan: Any, work: Any
     done, had, depth = np.int64(0), np.int64(0), 0
     completed_at = hit_at = np.int64(FOREVER)
     while i < len(time) and time[i] - opened_at <= plan.window_us:
-        alone = plan.kind_of[event[i]] if _is_alone(time, i) else -1
-        j = i + 1 if alone >= 0 else _tie(time, event, i, plan, work)
         before[:] = latest
-        now = np.int64(0)
-        for k in range(-1 if depth == 0 else 0, len(plan.fills) - 1):
-            if k < 0 or (before[k] != NEVER and not plan.is_optional[k]):
-                waited = np.int64(0) if k < 0 else time[i] - before[k]
-                now |= _fill_one(k, waited, alone, plan) if alone >= 0 else _fill_from(k, waited, plan, work)
+        j, now = _advance(time, event, i, depth == 0, before, plan, work)
         if is_strict:
             latest[:] = NEVER
         for k in range(len(plan.fills)):
@@ -338,18 +338,8 @@ def _follow(time: Any, event: Any, i: int, is_strict: bool, plan: Any, work: Any
             completed_at = time[i]
         if (completed_at != FOREVER and not plan.is_optional.any()) or (is_strict and now == 0):
             break
-        i = _next(event, j, plan)
+        i = _next(event, j, plan.kind_of)
     return depth, done, completed_at, hit_at
-
-
-@njit(cache=True, nogil=True)
-def _required_level(done: int, plan: Any) -> int:
-    """Return how many steps, up to the furthest required one, an attempt reached."""
-    level = 0
-    for k in range(len(plan.fills)):
-        if not plan.is_optional[k] and done >> k & 1:
-            level = k + 1
-    return level
 
 
 @njit(cache=True, nogil=True)
@@ -383,77 +373,93 @@ def _walk_attempts(
     For strict order (any other event resets the attempt, not within a tie), steps with windows of their own and
     optional steps.
     """
-    level, extras, i = 0, np.int64(0), _next(event, 0, plan)
+    kind_of, can_open = plan.kind_of, plan.opens
+    level, extras, i = 0, np.int64(0), _next(event, 0, kind_of)
     completed_at = excluded_at = np.int64(FOREVER)
     # Attempts opened after a completion do not matter; those opened before may still be hit by an exclusion.
     while i < len(time) and time[i] < min(completed_at, opens_until):
         j, opens = i, False
         while j < len(time) and time[j] == time[i]:
-            opens |= plan.kind_of[event[j]] >= 0 and plan.opens[plan.kind_of[event[j]]]
+            opens |= kind_of[event[j]] >= 0 and can_open[kind_of[event[j]]]
             j += 1
         if opens:
             depth, done, finished_at, hit_at = _follow(time, event, i, is_strict, plan, work)
             excluded_at = min(excluded_at, hit_at)
             completed_at = min(completed_at, finished_at)
-            if _required_level(done, plan) > level:
-                level, extras = _required_level(done, plan), done
+            reached = len(plan.fills)
+            while plan.is_optional[reached - 1] or not done >> (reached - 1) & 1:
+                reached -= 1
+            if reached > level:
+                level, extras = reached, done
                 _followed_times(time, level, depth, is_strict, plan, work, out)
             if plan.is_first_only:
                 break
-        i = _next(event, j, plan)
+        i = _next(event, j, kind_of)
     return (DROPPED, np.int64(0)) if excluded_at < completed_at else (level, extras)
 
 
 @njit(cache=True, nogil=True)
-def _count(kind: int, change: int, filled: int, plan: Any, work: Any) -> int:
-    """Add (1) or remove (-1) an event; return how many distinct steps the counted events can fill, each one of them."""
-    more = max(work.have[kind], work.have[kind] + change)
-    work.have[kind] += change
-    if more > plan.first_step[kind + 1] - plan.first_step[kind]:
-        return filled  # more events of a kind than steps it can fill change nothing
-    if plan.is_disjoint:
-        return filled + change
+def _matched(plan: Any, work: Any) -> int:
+    """Return how many distinct steps the counted events can fill, each one of them."""
     _release(work)
-    filled = 0
+    n = 0
     for k in range(len(plan.fills)):
         if _assign(k, plan, work):
-            filled += 1
-    return filled
+            n += 1
+    return n
 
 
 @njit(cache=True, nogil=True)
-def _walk_any_order(time: Any, event: Any, opens_until: int, plan: Any, work: Any, out: Any) -> int:
+def _shift(have: Any, kind: int, change: int, first_step: Any) -> Any:
+    """Add (1) or remove (-1) an event; return the change, 0 where a kind has more events than steps it can fill."""
+    n = max(have[kind], have[kind] + change)
+    have[kind] += change
+    return change if n <= first_step[kind + 1] - first_step[kind] else 0
+
+
+@njit(cache=True, nogil=True)
+def _slide(time: Any, event: Any, i: int, until: int, opens_until: int, plan: Any, work: Any,
+           out: Any) -> tuple[int, Any, Any]:  # fmt: skip
+    """Slide a window over the events from i on; write when it had 1, 2, ... distinct steps for the first time.
+
+    Returns
+    -------
+    the most steps, where the first window with as many began, and when it had them.
+    """
+    kind_of, first_step, have, is_disjoint = plan.kind_of, plan.first_step, work.have, plan.is_disjoint
+    have[:] = 0
+    done, filled, left = 0, 0, _next(event, i, kind_of)
+    first, reached_at, right = left, np.int64(0), left
+    while right < len(time) and time[right] <= until and done < len(plan.fills):
+        t, moved = time[right], 0
+        while t - time[left] > plan.window_us:
+            moved += _shift(have, kind_of[event[left]], -1, first_step)
+            left = _next(event, left + 1, kind_of)
+        if time[left] >= opens_until:
+            break
+        added = _shift(have, kind_of[event[right]], 1, first_step)
+        filled += added + moved
+        if not is_disjoint and (moved or added):
+            filled = _matched(plan, work)
+        if filled > done:
+            out[done:filled] = t
+            done, first, reached_at = filled, left, t
+        right = _next(event, right + 1, kind_of)
+    return done, first, reached_at
+
+
+@njit(cache=True, nogil=True)
+def _walk_any_order(time: Any, event: Any, opens_until: int, plan: Any, work: Any, out: Any) -> Any:
     """Walk one unit, the steps may come in any order inside one window.
 
     The window that counts is the first, by its start, among those with the most steps.
     """
-    work.have[:] = 0
-    level, first, filled = 0, 0, 0
-    left = _next(event, 0, plan)
-    right = left
-    opened_at, reached_at = time[left] if left < len(time) else np.int64(0), np.int64(0)
-    while right < len(time) and level < len(plan.fills):
-        t = time[right]
-        if plan.is_first_only and t - opened_at > plan.window_us:
-            break
-        while t - time[left] > plan.window_us:
-            filled = _count(plan.kind_of[event[left]], -1, filled, plan, work)
-            left = _next(event, left + 1, plan)
-        if time[left] >= opens_until:
-            break
-        filled = _count(plan.kind_of[event[right]], 1, filled, plan, work)
-        if filled > level:
-            level, reached_at, first = filled, t, left
-        right = _next(event, right + 1, plan)
-    # Once more over the window that counts: when it had 1, 2, ... distinct steps.
-    work.have[:] = 0
-    done, filled, i = 0, 0, first if level else len(time)
-    while i < len(time) and time[i] <= reached_at:
-        filled = _count(plan.kind_of[event[i]], 1, filled, plan, work)
-        while done < filled:
-            out[done] = time[i]
-            done += 1
-        i = _next(event, i + 1, plan)
+    until, i = np.int64(FOREVER), _next(event, 0, plan.kind_of)
+    if plan.is_first_only and i < len(time):
+        until = time[i] + plan.window_us
+    level, first, reached_at = _slide(time, event, i, until, opens_until, plan, work, out)
+    if level:
+        _slide(time, event, first, reached_at, opens_until, plan, work, out)
     return level
 
 
@@ -475,10 +481,7 @@ def walk_units(begin: Any, end: Any, opens_until: Any, time: Any, event: Any, pl
     """
     n_units, n_steps = len(begin), len(plan.fills)
     levels, extras = np.zeros(n_units, np.int8), np.zeros(n_units if how == STEPWISE else 0, np.int64)
-    longest = 0
-    for u in range(n_units):
-        longest = max(longest, end[u] - begin[u])
-    work = _scratch(n_steps, len(plan.opens), longest)
+    work = _scratch(n_steps, len(plan.opens), (end - begin).max() if n_units else 0)
     out = np.full(n_steps, NEVER, np.int64)
     for u in range(n_units):
         times, events = time[begin[u] : end[u]], event[begin[u] : end[u]]

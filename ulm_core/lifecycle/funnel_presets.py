@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from ulm_core.messages import N_
-
 Preset = Literal["house", "posthog", "mixpanel", "amplitude"]
 
 _DAY = 86_400
@@ -28,7 +26,6 @@ PRESETS: dict[Preset, dict[str, Any]] = {
     },
 }  # fmt: skip
 PRESET_TITLES: dict[Preset, str] = {
-    "house": N_("ULM Studio"),
     "posthog": "PostHog",
     "mixpanel": "Mixpanel",
     "amplitude": "Amplitude",

@@ -120,6 +120,11 @@ class Funnel(Result):
     walk: Walk
 
     @property
+    def _is_per_user(self) -> bool:
+        """Whether `reached` has one row a user."""
+        return self.spec.counting == "users"
+
+    @property
     def levels(self) -> npt.NDArray[np.int8]:
         """Steps reached; see `Reached`."""
         return self.reached.levels
@@ -147,7 +152,7 @@ class Funnel(Result):
             When the funnel was asked without a breakdown.
         """
         labels = self._labels
-        codes = labels.codes if not len(self.reached.owners) else labels.codes[self.reached.owners]
+        codes = labels.codes if self._is_per_user else labels.codes[self.reached.owners]
         joint = codes.astype(np.int64) * 256 + self.levels.view(np.uint8)
         by_group = np.bincount(joint[codes >= 0], minlength=256 * len(labels.names)).reshape(-1, 256)
         has_extras = len(self.reached.extras) > 0
@@ -195,7 +200,11 @@ class Funnel(Result):
         return map_merge(self.index, kernel, merge)
 
     def seconds(self, from_step: int, to_step: int) -> npt.NDArray[np.float64]:
-        """Return the seconds between two steps (from 1) of everyone who did both, by user code.
+        """Return the seconds between two steps (from 1) of everyone who did both, by user code; see `gaps`."""
+        return self.gaps(from_step, to_step)[1]
+
+    def gaps(self, from_step: int, to_step: int) -> tuple[UserCodes, npt.NDArray[np.float64]]:
+        """Return who did both of two steps (from 1), by user code, and the seconds between.
 
         Zero-second gaps are left out: events written at the same instant say nothing about time to convert.
 
@@ -211,9 +220,13 @@ class Funnel(Result):
         has_both &= (levels >= to_step) | self.walk.plan.is_optional[to_step - 1]
         start = rows[:-1][has_both]
         first, second = flat[start + from_step - 1], flat[start + to_step - 1]
-        gaps = (second - first)[(first != NEVER) & (second != NEVER)]
-        seconds: npt.NDArray[np.float64] = gaps[gaps > 0] / SECOND_US
-        return seconds
+        taken = (first != NEVER) & (second != NEVER) & (second > first)
+        return self._entrants[has_both][taken], (second - first)[taken] / SECOND_US
+
+    @property
+    def _entrants(self) -> UserCodes:
+        """User code of each row of `times`."""
+        return np.flatnonzero(self.levels > 0).astype(np.int32) if self._is_per_user else self.reached.owners
 
     def _to_step(self, k: int) -> npt.NDArray[np.float64]:
         return self.seconds(int(self.walk.plan.previous[k]) + 1, k + 1) if k else np.empty(0)
@@ -262,7 +275,7 @@ class Funnel(Result):
         if side == "dropped":
             rows = self._has(int(self.walk.plan.previous[step - 1]) + 1) & ~rows if step > 1 else np.zeros_like(rows)
         owners = np.flatnonzero(rows).astype(np.int32)
-        if len(self.reached.owners):
+        if not self._is_per_user:
             owners = np.unique(self.reached.owners[owners])
         if len(cell) == 3:
             if cell[2] not in self.groups:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import zlib
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SkipValidation, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SkipValidation, field_serializer, field_validator, model_validator
 
 from ulm_core.lifecycle.conditions import EventMatch, parse_fields
 from ulm_core.lifecycle.filters import UserLabels
@@ -103,12 +104,17 @@ class FunnelSpec(RangeSpec):
     grace_seconds: float = Field(0, ge=0, le=MAX_GRACE_SECONDS)
     counts_after_range: bool = False
     trend: Trend | None = None
-    labels: SkipValidation[UserLabels] | None = Field(None, exclude=True)
+    labels: Annotated[UserLabels | None, SkipValidation] = None
 
     @field_validator("steps", mode="before")
     @classmethod
     def _named(cls, steps: Any) -> Any:
         return tuple(parse_fields(step) if isinstance(step, str) else step for step in steps)
+
+    @field_serializer("labels")
+    def _named_groups(self, labels: UserLabels | None) -> list[str | int] | None:
+        """Return what tells two breakdowns apart, not a value per user."""
+        return None if labels is None else [labels.title, *labels.names, zlib.crc32(labels.codes.tobytes())]
 
     @model_validator(mode="after")
     def _makes_sense(self) -> FunnelSpec:

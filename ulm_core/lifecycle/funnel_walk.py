@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ulm_core.lifecycle.funnel_fast import fast_levels
+from ulm_core.lifecycle.funnel_fast import fast_levels, fast_times
 from ulm_core.lifecycle.funnel_kernels import ANY_ORDER, DROPPED, NEVER, ORDERED, STEPWISE, STRICT, walk_units
 from ulm_core.lifecycle.funnel_plan import FOREVER, FunnelPlan
 from ulm_core.lifecycle.funnel_units import (
@@ -156,18 +156,21 @@ class Walk:
         arguments = (units.begin, units.end, units.opens_until, lanes.time, lanes.event, plan)
         if plan.has_fast_walk:
             levels = fast_levels(*arguments)
-            if not with_times:
-                return Attempts(units.owner, levels, _NONE, units.period, _NONE, _NONE)
-            entered = np.flatnonzero(levels > 0)  # only they are walked again
-            units = Units(*(column[entered] if len(column) else column for column in units))
-            arguments = (units.begin, units.end, units.opens_until, lanes.time, lanes.event, plan)
-            lengths = levels[entered].astype(np.int64)
-        else:
-            lengths = np.full(len(units.begin), len(plan.fills))
+            return self._fast_times(lanes, units, plan, levels) if with_times else _bare(units, levels)
+        lengths = np.full(len(units.begin), len(plan.fills))
         rows = np.append(0, np.cumsum(lengths)) if with_times else _NONE
         flat = np.full(rows[-1] if with_times else 0, NEVER, np.int64)
         levels, extras = walk_units(*arguments, self._how, rows, flat)
         return Attempts(units.owner, levels, extras, units.period, rows, flat)
+
+    def _fast_times(self, lanes: Lanes, units: Units, plan: FunnelPlan, levels: npt.NDArray[np.int8]) -> Attempts:
+        """Walk those who entered again; return only them, with the times of the steps they reached."""
+        entered = np.flatnonzero(levels > 0)
+        units = Units(*(column[entered] if len(column) else column for column in units))
+        rows = np.append(0, np.cumsum(levels[entered], dtype=np.int64))
+        flat = np.full(rows[-1], NEVER, np.int64)
+        fast_times(units.begin, units.end, units.opens_until, lanes.time, lanes.event, plan, rows, flat)
+        return _bare(units, levels[entered])._replace(rows=rows, flat=flat)
 
     def _totals(self, lanes: Lanes, units: Units, starts_us: Ints | None) -> Attempts:
         """Return every attempt, one after the other: the next opens when one is complete, lost or out of time.
@@ -207,6 +210,10 @@ class Walk:
         after = np.where(found.levels == DROPPED, opened, np.where(is_over, reached, opened + self.plan.window_us))
         resumed: Ints = first_after(units.begin, units.end, lanes.time, after)
         return resumed
+
+
+def _bare(units: Units, levels: npt.NDArray[np.int8]) -> Attempts:
+    return Attempts(units.owner, levels, _NONE, units.period, _NONE, _NONE)
 
 
 def _joined(parts: list[Attempts]) -> Attempts:

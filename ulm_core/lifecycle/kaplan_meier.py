@@ -79,6 +79,22 @@ class LogRank:
     p_value: float
 
 
+def _distinct(
+    durations: Floats, observed: npt.NDArray[np.bool_]
+) -> tuple[Floats, npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
+    """Return each distinct (duration, observed) once, with how often it occurs.
+
+    Durations are often whole days: millions of stays are then a few hundred rows to lifelines.
+    """
+    days, place = np.unique(durations, return_inverse=True)
+    n_observed = np.bincount(place[observed], minlength=len(days))
+    n_censored = np.bincount(place[~observed], minlength=len(days))
+    counts = np.concatenate([n_observed, n_censored])
+    kept = counts > 0
+    seen = np.repeat([True, False], len(days))
+    return np.tile(days, 2)[kept], seen[kept], counts[kept].astype(np.int64)
+
+
 def fit_curve(group: str, durations: Floats, observed: npt.NDArray[np.bool_], level: float) -> Curve:
     """Return the Kaplan-Meier curve of one group.
 
@@ -94,13 +110,15 @@ def fit_curve(group: str, durations: Floats, observed: npt.NDArray[np.bool_], le
     """
     from lifelines import KaplanMeierFitter  # slow to import; only the churn page needs it
 
-    fitter = KaplanMeierFitter(alpha=1 - level).fit(durations, observed)
+    days, seen, weights = _distinct(durations, observed)
+    fitter = KaplanMeierFitter(alpha=1 - level).fit(days, seen, weights=weights)
     survival = fitter.survival_function_.to_numpy()[:, 0]
     # lifelines writes nan where the variance is not defined (nobody churned yet): the estimate is exact there.
     bounds = fitter.confidence_interval_.to_numpy()
     lower, upper = (np.where(np.isnan(bound), survival, bound) for bound in bounds.T)
     days = fitter.survival_function_.index.to_numpy(np.float64)
-    at_risk, churned = (fitter.event_table[name].to_numpy(np.int64) for name in ("at_risk", "observed"))
+    counts = (fitter.event_table[name].to_numpy(np.float64) for name in ("at_risk", "observed"))
+    at_risk, churned = (np.rint(column).astype(np.int64) for column in counts)
     hazard, hazard_lower, hazard_upper = nelson_aalen(at_risk, churned, level)
     return Curve(
         group=group,

@@ -56,10 +56,13 @@ class OverviewSpec(RangeSpec):
         The rule list of the stage mix; None: the rules in force.
     horizon_days
         Days of silence that count as churn; None: learnt from the log.
+    previous_us
+        The range to compare with, ``(from, to)`` in UTC us; None: as many days just before.
     """
 
     rules: StageRules | None = None
     horizon_days: float | None = None
+    previous_us: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -185,14 +188,14 @@ def compute_overview(index: TimelineIndex, config: WorkspaceConfig, spec: Overvi
     horizon = spec.horizon_days or float(learn_churn_horizon(index, config).days)
     rules = spec.rules or default_rules(horizon)
     periods = spec.periods(index, config, "day")
-    previous_us = previous_range(periods, config.timezone)
+    previous_us = spec.previous_us or previous_range(periods, config.timezone)
     included = mask_or_all(spec.users, index.n_users)
     now = _figures(index, config, (periods.from_us, periods.to_us), horizon, included)
     before = _figures(index, config, previous_us, horizon, included)
     # A range that begins before the log does is no base: what happened then is not nothing but unknown.
     has_base = previous_us[0] >= spec.log_start(index, config)
     kpis = _kpis(now, before if has_base else None)
-    codes = assign_stages(index, rules, [periods.from_us, min(periods.to_us, index.manifest.last_us + 1)], config)
+    codes = assign_stages(index, rules, [previous_us[1], min(periods.to_us, index.manifest.last_us + 1)], config)
     codes[~included] = UNSEEN
     counts = count_stages(codes, len(rules.stages))
     return Overview(

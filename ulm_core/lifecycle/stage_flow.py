@@ -71,6 +71,16 @@ class StageFlow(Result):
         """How many periods, from the first on, are over."""
         return int(self.periods.is_complete.sum())
 
+    @property
+    def ends(self) -> npt.NDArray[np.int64]:
+        """Users by stage at the end of each period: int64[n_periods, n_stages]."""
+        return np.asarray(self.counts.sum(axis=1), np.int64)
+
+    def active_at_ends(self) -> npt.NDArray[np.int64]:
+        """Users in stages that count as active at the end of each period: int64[n_periods]."""
+        codes = [self.rules.code(name) for name in self.rules.active_stages]
+        return np.asarray(self.ends[:, codes].sum(axis=1), np.int64)
+
     def to_arrow(self) -> pa.Table:
         """Return period, is_complete, source, target, users: one row per move that somebody made."""
         period, row, column = np.nonzero(self.counts)

@@ -21,7 +21,7 @@ from ulm_core.lifecycle.kaplan_meier import Curve, LogRank, fit_curve, log_rank
 from ulm_core.lifecycle.periods import make_periods
 from ulm_core.lifecycle.restricted_mean import Pair, compare_pairs, default_limit, restricted_mean
 from ulm_core.lifecycle.results import Result, Spec, Stopwatch, UserCodes, join, mask_or_all, number_or_none, select
-from ulm_core.lifecycle.rules import UNSEEN, StageRules, default_rules, workspace_rules
+from ulm_core.lifecycle.rules import UNSEEN, StageRules, rules_in_force
 from ulm_core.lifecycle.stages import stages_at
 from ulm_core.messages import N_, Message, message
 from ulm_core.timeline.index import TimelineIndex
@@ -270,7 +270,7 @@ def _groups(
     if spec.by == "labels" and spec.labels is not None:
         return spec.labels.names, spec.labels.codes
     if spec.by == "stage" and spec.origin_us is not None:
-        asked = default_rules(horizon_days) if spec.horizon_days else workspace_rules(index, config)
+        asked = rules_in_force(config).resolve(horizon_days)
         rules = spec.rules or asked
         codes = stages_at(index, config, spec.origin_us, rules)
         return rules.stages, np.where(codes == UNSEEN, -1, codes.astype(np.int64))

@@ -18,6 +18,7 @@ from ulm_core.lifecycle.behaviour import BEHAVIOURS, behaviour_at
 from ulm_core.lifecycle.cohorts.evaluate import Log, cohort_mask
 from ulm_core.lifecycle.cohorts.model import Behaviour, Clause
 from ulm_core.lifecycle.dwell import DwellSpec, compute_dwell
+from ulm_core.lifecycle.figures import FiguresSpec, compute_figures
 from ulm_core.lifecycle.funnel import FunnelSpec, compute_funnel
 from ulm_core.lifecycle.overview import OverviewSpec, compute_overview
 from ulm_core.lifecycle.retention import RetentionSpec, compute_retention
@@ -42,6 +43,7 @@ def warm_kernels(index: TimelineIndex, config: WorkspaceConfig) -> float:
     started = time.perf_counter()
     rules = workspace_rules(index, config)
     compute_overview(index, config, OverviewSpec(rules=rules))
+    compute_figures(index, config, FiguresSpec())
     compute_stage_mix(index, config, StageMixSpec(rules=rules, interval="month"))
     compute_dwell(index, config, DwellSpec(rules=rules, interval="week"))
     compute_at_risk(index, config, AtRiskSpec(rules=rules))

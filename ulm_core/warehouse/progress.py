@@ -132,7 +132,7 @@ class LoadWatch:
         self._sources: list[Expectation] = []
         self._place = -1
         self._handed: Callable[[], int] | None = None
-        self._rows = 0
+        self._rows = self._shown = 0  # exactly read; shown
         self._seconds = 0.0
         self._began: float | None = None
         self._made: float | None = None
@@ -169,7 +169,7 @@ class LoadWatch:
 
     def has_read(self, rows: int) -> None:
         """Take the exact number of rows read so far."""
-        self._rows = rows
+        self._rows = self._shown = rows
         self._tell(None)
 
     def _enter(self, phase: Phase) -> None:
@@ -190,11 +190,12 @@ class LoadWatch:
     def _rows_with(self, share: float | None) -> int | None:
         """Return the rows read, `share` of the source that is read now among them."""
         if self._phase is Phase.READING and self._handed is not None:
-            return self._rows + self._handed()
+            self._shown = self._rows + self._handed()
+            return self._shown
         rows = self._sources[self._place].rows if 0 <= self._place < len(self._sources) else None
         if self._phase is Phase.READING and rows is not None and share is not None:
-            return self._rows + round(share * rows)
-        return self._rows or None
+            self._shown = self._rows + round(share * rows)
+        return self._shown or None  # what was judged last stands until the exact number is known
 
     def _part(self, share: float | None) -> float | None:
         """Return the share of all bytes that is read."""

@@ -204,21 +204,21 @@ def _live_preview(chosen: Draft, options: LoadOptions) -> bool:
         except UlmError as error:
             show_error(error)
             return False
-        events = seen.events.slice(0, SHOWN_ROWS).to_pandas() if seen.events.num_rows else pd.DataFrame()
+        if seen.problem is not None:
+            st.caption(":material/help: " + _("No events yet. {problem}").format(problem=text(seen.problem)))
+            _rows(seen)
+            return False
         as_events, as_rows = st.tabs([_("Events"), _("Rows as the source has them")])
         with as_events:
-            if seen.problem is not None:
-                st.warning(text(seen.problem), icon=":material/help:", title=_("No events yet"))
-            else:
-                _events(events)
+            _events(seen.events.slice(0, SHOWN_ROWS).to_pandas())
         with as_rows:
-            st.dataframe(
-                seen.raw.slice(0, SHOWN_ROWS).to_pandas(),
-                hide_index=True,
-                height=280,
-                alt=_("First rows of the source"),
-            )
-        return seen.problem is None
+            _rows(seen)
+        return True
+
+
+def _rows(seen: Preview) -> None:
+    rows = seen.raw.slice(0, SHOWN_ROWS).to_pandas()
+    st.dataframe(rows, hide_index=True, height=280, alt=_("First rows of the source"))
 
 
 def _events(events: pd.DataFrame) -> None:

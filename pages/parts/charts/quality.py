@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -14,8 +14,6 @@ from pages.parts.i18n import _
 from pages.parts.palette import BRAND, BRAND_SOFT, FAINT, MUTED, NEGATIVE, SEQUENTIAL_SCALE, TEXT, faded
 from ulm_core.warehouse.quality import Bin, Gap, Match
 
-GAPS_DRAWN = 40
-HALF_DAY = pd.Timedelta(hours=12)
 LATE = NEGATIVE
 
 
@@ -27,7 +25,7 @@ def events_per_day(frame: pd.DataFrame, gaps: Sequence[Gap]) -> go.Figure:
     frame
         Columns ``day``, ``events``, ``late``.
     gaps
-        Spans without events; the longest are drawn.
+        Spans on which no user did anything.
     """
     figure = go.Figure()
     days = pd.to_datetime(frame["day"])
@@ -37,15 +35,12 @@ def events_per_day(frame: pd.DataFrame, gaps: Sequence[Gap]) -> go.Figure:
     )  # fmt: skip
     if int(frame["late"].sum()):
         figure.add_bar(x=days, y=frame["late"], name=_("late"), marker={"color": LATE}, hovertemplate="%{y:,}")
-    for gap in sorted(gaps, key=lambda gap: -gap.days)[:GAPS_DRAWN]:
-        figure.add_vrect(
-            x0=pd.Timestamp(gap.first) - HALF_DAY, x1=pd.Timestamp(gap.last) + HALF_DAY,
-            fillcolor=faded(NEGATIVE, 0.22), line={"width": 0}, layer="below",
-        )  # fmt: skip
-    if gaps:  # one mark in the legend stands for all shaded spans
-        figure.add_scatter(
-            x=[None], y=[None], mode="markers", name=_("gap: no events"),
-            marker={"symbol": "square", "size": 12, "color": faded(NEGATIVE, 0.4)},
+    # Bars of full height, one trace however many gaps there are (every Saturday, say); shapes would be slow.
+    missing = [gap.first + timedelta(days=day) for gap in gaps for day in range(gap.days)]
+    if missing:
+        figure.add_bar(
+            x=pd.to_datetime(missing), y=[int(frame["events"].max())] * len(missing), name=_("gap: no events"),
+            marker={"color": faded(NEGATIVE, 0.25)}, hoverinfo="skip",
         )  # fmt: skip
     figure.update_layout(barmode="stack")
     return finish(figure, unit=_("events"), time_axis=True, height=320).update_layout(bargap=0)
@@ -75,7 +70,7 @@ def activity(bins: Sequence[Bin]) -> go.Figure:
     )
     figure = finish(figure, unit=_("users"), legend=False, height=280, hovermode="closest")
     title = {"text": _("events, from … on"), "font": {"size": 12, "color": MUTED}}
-    return figure.update_xaxes(type="category", tickangle=0, title=title)
+    return figure.update_xaxes(type="category", title=title)
 
 
 def id_overlap(matches: dict[str, Match]) -> go.Figure:
@@ -122,8 +117,9 @@ def fill_map(frame: pd.DataFrame) -> go.Figure:
             ygap=3, hovertemplate="%{y} · %{x}: %{text}<extra></extra>", hoverongaps=False,
         )
     )  # fmt: skip
-    height = 60 + 38 * max(len(frame), 1)
+    height = 90 + 38 * max(len(frame), 1)
     figure = finish(figure, legend=False, height=height, hovermode="closest")
+    figure.update_layout(margin={"t": 60})  # room for slanted names on a narrow screen
     figure.update_xaxes(side="top", type="category")
     return figure.update_yaxes(autorange="reversed", showgrid=False)
 

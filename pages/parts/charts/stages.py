@@ -230,9 +230,9 @@ def matrix_heatmap(
     )
     figure.update_yaxes(autorange="reversed")
     figure.update_xaxes(side="top")
-    figure = finish(figure, height=430, legend=False, hovermode="closest").update_yaxes(showgrid=False)
+    figure = finish(figure, height=460, legend=False, hovermode="closest").update_yaxes(showgrid=False)
     # The buttons of the chart stand above the names of the columns.
-    return make_clickable(figure.update_layout(margin={"t": 44}))
+    return make_clickable(figure.update_layout(margin={"t": 80}))
 
 
 def trend(frame: pd.DataFrame, *, unit: str, colors: dict[str, str] | None = None, height: int = HEIGHT) -> go.Figure:

@@ -48,8 +48,8 @@ class Asked:
     def past_active(self) -> pd.DataFrame:
         """Return active users at the end of the periods that are over: period (its last moment's date), users."""
         over = self.flow.n_complete
-        ends = self.flow.counts[:over].sum(axis=1) @ self.forecast.is_active
-        frame = pd.DataFrame({"period": self.flow.periods.iso_labels()[:over], "users": ends})
+        active = self.flow.active_at_ends()[:over]
+        frame = pd.DataFrame({"period": self.flow.periods.iso_labels()[:over], "users": active})
         return frame.iloc[self.forecast.n_skipped :].tail(PAST_SHOWN)
 
     def mix_frame(self) -> pd.DataFrame:
@@ -59,7 +59,7 @@ class Asked:
         rows = [
             (self.flow.periods.iso_labels()[k], stage, float(users), True)
             for k in range(first, over)
-            for stage, users in zip(self.flow.stages, self.flow.counts[k].sum(axis=0), strict=True)
+            for stage, users in zip(self.flow.stages, self.flow.ends[k], strict=True)
         ]
         rows += [
             (label.isoformat(), stage, float(round(users)), False)
@@ -104,7 +104,7 @@ def _interval_text(low: float, high: float) -> str:
 
 def _draw_kpis(asked: Asked) -> None:
     forecast, k = asked.forecast, asked.ahead - 1
-    now = float(forecast.start @ forecast.is_active)
+    now = float(asked.flow.active_at_ends()[asked.flow.n_complete - 1])
     then = float(forecast.active[k])
     test = forecast.test
     with st.grid(4, min_column_width=170, gap="small"):
