@@ -15,6 +15,7 @@ import chdb.session
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from analytics_engagement import bench_engagement
 from common import ROOT, measure
 
 from ulm_core.lifecycle.filters import UserLabels
@@ -157,6 +158,7 @@ def main() -> None:
         f"after {time.perf_counter() - started:.0f} s"
     )
     bench_funnel(index, session)
+    bench_engagement(index, session)
 
 
 if __name__ == "__main__":

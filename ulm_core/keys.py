@@ -62,6 +62,11 @@ class Keys:
         """Key of Parquet files (AES-256), base64."""
         return base64.b64encode(self._derive("ulm parquet")).decode()
 
+    @property
+    def columns(self) -> bytes:
+        """Key of the timeline index's columns (AES-256)."""
+        return self._derive("ulm columns")
+
     def pseudonym(self, kind: Kind, text: str) -> str:
         """Return the pseudonym of an id: the first 128 bits of an HMAC-SHA256, in hexadecimal."""
         return hmac.digest(self._derive(f"ulm {kind} pseudonyms"), text.encode(), "sha256").hex()[:PSEUDONYM_DIGITS]

@@ -43,7 +43,7 @@ def take() -> list[Question]:
 
 def _plain(spec: Spec) -> dict[str, Any]:
     """Return a spec without the parts that are a value per user."""
-    per_user = {"users", "labels"}
+    per_user = {"users", "labels", "sign_ups"}
     return spec.model_dump(mode="json", exclude=per_user, exclude_none=True)
 
 

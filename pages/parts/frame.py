@@ -93,7 +93,7 @@ class View:
         stamp = Cohorts(self.data.workspace).stamp() if self.filters.cohorts else ""
         return f"{self.filters.people}@{self.range_us[1] if dated else ''} {stamp}"
 
-    def ask(self, compute: Callable[[TimelineIndex, WorkspaceConfig, S], R], spec: S) -> R:
+    def ask(self, compute: Callable[[TimelineIndex, WorkspaceConfig, S], R], spec: S, by: str = "") -> R:
         """Return an analysis of the filtered users, computed once for everybody who asks the same.
 
         Parameters
@@ -102,9 +102,11 @@ class View:
             ``compute_…`` of `ulm_core.lifecycle`.
         spec
             Its spec; the user mask of the filters is filled in here.
+        by
+            What stands behind the spec's values per user (groups of a breakdown), spelled out for the cache.
         """
         data = self.data
-        question = f"{spec.model_dump_json(exclude={'users'})} {self.people}"
+        question = f"{spec.model_dump_json(exclude={'users', 'labels', 'sign_ups'})} {by} {self.people}"
         masked = spec.model_copy(update={"users": self.mask})
         name = f"{compute.__module__}.{compute.__qualname__}"
         n_users = data.index.n_users if masked.users is None else int(masked.users.sum())

@@ -59,6 +59,27 @@ PAGES = {
             ":material/filter_alt:",
         ),
         PageInfo(
+            "retention",
+            N_("Understand"),
+            N_("Retention"),
+            N_("Who comes back, and how long after the start?"),
+            ":material/event_repeat:",
+        ),
+        PageInfo(
+            "engagement",
+            N_("Understand"),
+            N_("Engagement"),
+            N_("How often do people come, and how long do they stay?"),
+            ":material/monitoring:",
+        ),
+        PageInfo(
+            "paths",
+            N_("Understand"),
+            N_("Paths"),
+            N_("What do people do before and after an event?"),
+            ":material/alt_route:",
+        ),
+        PageInfo(
             "churn",
             N_("Understand"),
             N_("Churn"),

@@ -206,6 +206,12 @@ class TestValues:
         assert answer["averages"][:2] == pytest.approx([6.1 / 3, (4.0 + 2.0) / 2])
         assert answer["averages"][2] is None
 
+    @pytest.mark.parametrize("own", [False, True])
+    def test_nobody_has_a_value(self, own):
+        spec = RetentionSpec(interval="day", start_event="a", return_event="b", with_value=True, own_windows=own)
+        rows = [*days("u", 0, 1), *days("v", 9, event="b")]
+        assert compute_retention(index_of(rows), CONFIG, spec).sums[0, :2].tolist() == [0.0, 0.0]
+
     def test_values_need_mode_on(self):
         with pytest.raises(InputError, match="mode on"):
             RetentionSpec.checked(with_value=True, mode="streak")

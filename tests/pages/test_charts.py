@@ -243,23 +243,12 @@ class TestValue:
         frame = pd.DataFrame(
             {"frequency": ["0", "1"], "silence": ["0", "4-7"], "order": [0, 1], "users": [3, 2], "expected": [1.0, 2.5]}
         )
-        cells = value.matrix(frame, "expected", unit="purchases").data[0]
+        cells, marks = value.matrix(frame, "expected", unit="purchases").data
         assert [list(line) for line in cells.z] == [[1.0, None], [None, 2.5]]
-        assert list(cells.customdata[1][1]) == ["1", "4-7", 2.0]
+        assert [list(data)[:3] for data in marks.customdata] == [["0", "0", 3], ["1", "4-7", 2]]
 
     def test_holdout_and_groups(self) -> None:
         frame = pd.DataFrame({"frequency": ["0", "1"], "users": [3, 2], "expected": [1.0, 2.0], "actual": [1.5, 2.0]})
         assert [trace.type for trace in value.holdout(frame).data] == ["bar", "scatter"]
         groups = pd.DataFrame({"group": ["loyal"], "users": [2], "value": [10.0], "label": ["10"]})
         assert list(value.by_group(groups).data[0].x) == [10.0]
-
-
-def test_every_cell_with_a_value_can_be_clicked_and_says_what_it_is() -> None:
-    """A heat map reports no selection to Streamlit; the marks laid over it do."""
-    figure = stages.matrix_heatmap(pd.DataFrame([[2, 1], [0, 4]], index=["new", "loyal"], columns=["loyal", "churned"]))
-    heat, marks = figure.data
-    assert heat.hoverinfo == "skip"
-    assert [list(data)[:3] for data in marks.customdata] == [
-        [2, "new", "loyal"], [1, "new", "churned"], [0, "loyal", "loyal"], [4, "loyal", "churned"],
-    ]  # fmt: skip
-    assert "→" in marks.hovertemplate

@@ -2,7 +2,8 @@
 
 ``python -m tests.timeline.kill_harness BASE FILE MODE WHERE...`` prints one JSON line per attempt. BASE is a
 workspace with data; each attempt works on a copy. WHERE is a number of seconds after which the loading process
-gets SIGKILL from outside, or ``NAME:before`` / ``NAME:after``: the process kills itself around the n-th named step.
+gets SIGKILL from outside, ``NAME:before`` / ``NAME:after``: the process kills itself around a named step, or
+``statement:SHARE``: it kills itself before the statement to DuckDB at that share (0 to 1) of all the work sends.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from ulm_core.warehouse.database import Database
 from ulm_core.warehouse.snapshot import Snapshot
 from ulm_core.workspace import Workspace
 
+SENDING = ("execute", "query", "stream")
 # Steps a process can die around: what they are called, and whose attribute they are.
 STEPS: dict[str, tuple[Any, str]] = {
     "commit": (Database, "execute"),
@@ -77,6 +79,51 @@ def _plant(where: str) -> None:
     setattr(owner, attribute, step)
 
 
+def _plant_statement(number: int) -> None:
+    """Make this process kill itself before its `number`-th statement to DuckDB."""
+    left = iter(range(number))
+
+    def watch(name: str) -> None:
+        real = getattr(Database, name)
+
+        def watched(*arguments: Any, **named: Any) -> Any:
+            if next(left, None) is None:
+                _die()
+            return real(*arguments, **named)
+
+        setattr(Database, name, watched)
+
+    for name in SENDING:
+        watch(name)
+
+
+def _count_statements(base: Path, file: Path, mode: str) -> int:
+    """Return how many statements the work sends when nobody kills it.
+
+    It runs in this process: what it compiles and loads is there for all that are forked.
+    """
+    real, sent = {name: getattr(Database, name) for name in SENDING}, [0]
+
+    def counting(name: str) -> Callable[..., Any]:
+        def count(*arguments: Any, **named: Any) -> Any:
+            sent[0] += 1
+            return real[name](*arguments, **named)
+
+        return count
+
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name) / "workspace"
+        shutil.copytree(base, root)
+        try:
+            for attribute in SENDING:
+                setattr(Database, attribute, counting(attribute))
+            _work(Workspace(root), file, mode)()
+        finally:
+            for attribute in SENDING:
+                setattr(Database, attribute, real[attribute])
+    return sent[0]
+
+
 def _fork(work: Callable[[], object], seconds: float | None = None) -> tuple[str, str]:
     """Run `work` in a child, killed after `seconds`; return (what it answered, how it ended)."""
     read, write = os.pipe()
@@ -104,7 +151,7 @@ def _work(workspace: Workspace, file: Path, mode: str) -> Callable[[], object]:
     return lambda: publishing.import_file(workspace, file, mode)  # type: ignore[arg-type]
 
 
-def attempt(base: Path, file: Path, mode: str, where: str) -> dict[str, str]:
+def attempt(base: Path, file: Path, mode: str, where: str, statements: int) -> dict[str, str]:
     """Load, kill, look, load again, look."""
     with tempfile.TemporaryDirectory() as name:
         root = Path(name) / "workspace"
@@ -113,7 +160,10 @@ def attempt(base: Path, file: Path, mode: str, where: str) -> dict[str, str]:
         work = _work(workspace, file, mode)
 
         def planted() -> object:
-            _plant(where)
+            if where.startswith("statement:"):
+                _plant_statement(int(float(where.split(":")[1]) * statements))
+            else:
+                _plant(where)
             return work()
 
         at = where.replace(".", "", 1).isdigit()
@@ -135,8 +185,9 @@ def attempt(base: Path, file: Path, mode: str, where: str) -> dict[str, str]:
 
 def main() -> None:
     base, file, mode, *places = sys.argv[1:]
+    statements = _count_statements(Path(base), Path(file), mode)
     for where in places:
-        print(json.dumps(attempt(Path(base), Path(file), mode, where)), flush=True)
+        print(json.dumps(attempt(Path(base), Path(file), mode, where, statements)), flush=True)
 
 
 if __name__ == "__main__":

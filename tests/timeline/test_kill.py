@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import subprocess
 import sys
@@ -51,9 +52,11 @@ def test_a_killed_load_leaves_the_state_before_or_after(workspace: Workspace, tm
     if mode != "undo":
         import_file(after, file, mode)  # type: ignore[arg-type]
     expected = state(after)
-    rng = random.Random(mode)
-    places = AROUND if mode == "append" else ["commit:before", "commit:after", "switch:before", "switch:after"]
-    times = [f"{rng.uniform(0.0, 0.4):.3f}" for _ in range(6 if mode == "append" else 3)]
+    seed = int(os.environ.get("ULM_KILL_SEED", random.randrange(10**6)))
+    rng = random.Random(f"{seed} {mode}")
+    print(f"ULM_KILL_SEED={seed}")  # shown with a failure: the same number kills at the same places
+    places = AROUND if mode == "append" else ["commit:before", "switch:before", "switch:after"]
+    times = [f"statement:{rng.random():.4f}" for _ in range(3)] + [f"{rng.uniform(0.0, 0.4):.3f}"]
     answers = kill(workspace, file, mode, places + times)
     assert len(answers) == len(places) + len(times)
     for answer in answers:

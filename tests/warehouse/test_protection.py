@@ -7,6 +7,7 @@ import hmac
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
@@ -14,7 +15,7 @@ from ulm_core.errors import InputError, UlmError
 from ulm_core.keys import ensure_key_file
 from ulm_core.settings import get_settings
 from ulm_core.timeline.erase import erase_user
-from ulm_core.timeline.index import TimelineIndex
+from ulm_core.timeline.index import COLUMNS, TimelineIndex
 from ulm_core.timeline.publish import import_file
 from ulm_core.timeline.undo import undo_last_load
 from ulm_core.warehouse import extensions
@@ -75,6 +76,41 @@ def test_nothing_readable_lies_in_the_workspace(protected: Workspace) -> None:
         assert path.read_bytes()[:4] == b"PARE", path  # the mark of an encrypted footer
     originals = Snapshot.open(protected).query("SELECT original FROM quarantine")["original"].to_pylist()
     assert originals == [None]  # the text of a rejected row might name somebody
+
+
+def test_no_time_item_or_event_name_of_the_index_lies_in_clear(protected: Workspace) -> None:
+    index = TimelineIndex.open(protected)
+    assert index.manifest.event_names == ("buy", "view")
+    assert list(protected.versions_dir.rglob("*.bin")) == []
+    for time in index.time.tolist():
+        assert holding(protected, str(time)) == []
+        clear = [path for path in protected.root.rglob("*") if path.is_file() and _int64(time) in path.read_bytes()]
+        assert clear == []
+    in_versions = [path for path in protected.versions_dir.rglob("*") if path.is_file()]
+    assert [path for path in in_versions if b'"view"' in path.read_bytes()] == []
+
+
+def _int64(number: int) -> bytes:
+    return number.to_bytes(8, "little")
+
+
+def test_the_index_of_an_older_program_is_read_and_sealed_by_the_next_load(
+    protected: Workspace, tmp_path: Path
+) -> None:
+    index = TimelineIndex.open(protected)
+    folder = protected.version_dir() / "timeline"
+    for name in ("offsets", *COLUMNS):
+        dtype = np.int32 if name == "session" else getattr(index, name).dtype
+        (folder / f"{name}.sealed").unlink()
+        (folder / f"{name}.bin").write_bytes(getattr(index, name).astype(dtype).tobytes())
+    old = index.manifest.model_copy(update={"format": 1}).model_dump_json()
+    (folder / "manifest.sealed").unlink()
+    (folder / "manifest.json").write_text(old)
+    assert TimelineIndex(folder, protected.file_keys()).time.tolist() == index.time.tolist()
+    (tmp_path / "later.csv").write_text(f"user,time,event,item\n{NAME},2024-03-01,view,milk\n")
+    import_file(protected, tmp_path / "later.csv")
+    assert list((protected.version_dir() / "timeline").glob("*.bin")) == []
+    assert TimelineIndex.open(protected).manifest.n_events == 4
 
 
 def test_undo_and_erasure_work_on_what_is_encrypted(protected: Workspace) -> None:

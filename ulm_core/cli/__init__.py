@@ -24,6 +24,7 @@ from ulm_core.cli import (
     funnel,
     keep,
     models,
+    paths,
     recommend,
     retention,
     simulate,
@@ -59,6 +60,7 @@ for room in (
     alert,
     sql,
     models,
+    paths,
     recommend,
     studio,
 ):

@@ -23,8 +23,9 @@ from ulm_core.lifecycle.active_users import ActiveUsersSpec, compute_active_user
 from ulm_core.lifecycle.activity import ActivitySpec, compute_activity, sign_up_times
 from ulm_core.lifecycle.conditions import parse_match
 from ulm_core.lifecycle.parsing import parse_duration, parse_range
+from ulm_core.lifecycle.presence import OPERATORS
 from ulm_core.lifecycle.sessions import SessionsSpec, compute_sessions, learn_session_gap
-from ulm_core.lifecycle.stickiness import OPERATORS, StickinessSpec, compute_stickiness
+from ulm_core.lifecycle.stickiness import StickinessSpec, compute_stickiness
 from ulm_core.messages import N_
 
 EventOption = Annotated[str, typer.Option("--event", help="Event, with conditions where wanted; * is any.")]

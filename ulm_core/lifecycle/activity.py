@@ -18,6 +18,7 @@ from ulm_core.lifecycle.conditions import EventMatch
 from ulm_core.lifecycle.filters import UserLabels
 from ulm_core.lifecycle.matching import resolve
 from ulm_core.lifecycle.periods import Interval, Periods
+from ulm_core.lifecycle.presence import presence
 from ulm_core.lifecycle.results import (
     RangeSpec,
     Result,
@@ -153,53 +154,26 @@ def _series(counts: Counts) -> dict[str, Any]:
 
 
 @njit(cache=True, nogil=True)
-def _states(time: Any, event: Any, counted: Any, starts: Any, sign_up: int, periods: Any, states: Any) -> int:
-    """Write a user's (period, state) pairs in order, at most two a period; return how many.
-
-    Period 0 lies before the range and serves to look back; nothing is written for it.
-    """
-    last_period, found = len(starts) - 2, 0
-    is_known, last, end = False, -2, starts[0]
-    for i in range(len(time)):
-        t = time[i]
-        if t < end and last >= 0:  # that period has been seen to
-            continue
-        if not counted[event[i]]:
-            continue
-        if t < starts[0]:
-            is_known = True
-            continue
-        if t >= starts[last_period + 1]:
-            break
-        p = max(last + 1, 0)
-        while t >= starts[p + 1]:
-            p += 1
-        if 0 <= last < p - 1:
-            periods[found], states[found] = last + 1, _DORMANT
-            found += 1
-        if p > 0:
-            is_new = starts[p] <= sign_up < starts[p + 1] if sign_up != _UNKNOWN else not is_known
-            periods[found] = p
-            states[found] = _RETURNING if last == p - 1 else (_NEW if is_new else _RESURRECTING)
-            found += 1
-        is_known, last, end = True, p, starts[p + 1]
-    if 0 <= last < last_period:
-        periods[found], states[found] = last + 1, _DORMANT
-        found += 1
-    return found
+def _is_new(starts: Any, period: int, sign_up: int, is_known: bool) -> bool:
+    """Return whether an active period that does not follow an active one is the user's first."""
+    if sign_up == _UNKNOWN:
+        return not is_known
+    return bool(starts[period] <= sign_up < starts[period + 1])
 
 
 @njit(cache=True, nogil=True)
 def walk_activity(
-    offsets: Any, time: Any, event: Any, counted: Any, starts: Any, sign_ups: Any, rows: Any, n_rows: int,
+    offsets: Any, periods: Any, is_before: Any, starts: Any, sign_ups: Any, rows: Any, n_rows: int,
     cell_row: int, cell_state: int, cell_period: int,
 ) -> Any:  # fmt: skip
     """Count users by row, state and period; or find the users of one cell.
 
     Parameters
     ----------
+    offsets, periods, is_before
+        The periods every user is active in (`presence`), numbered from 1; 0 lies before the range.
     starts
-        Boundaries of the periods (us) with one more period in front, so that the first has one before it.
+        Boundaries of the periods (us), from that of period 0 on.
     sign_ups
         int64 per user (us), the smallest number where unknown; empty: *new* goes by the first event.
     rows
@@ -212,24 +186,36 @@ def walk_activity(
     counts : int64[n_rows, 4, n_periods]
     chosen : bool[n_users]
     """
-    n_users, n_periods, is_search = len(offsets) - 1, len(starts) - 2, cell_period >= 0
-    counts = np.zeros((0 if is_search else n_rows, 4, n_periods), np.int64)
+    n_users, n_periods, is_search = len(rows), len(starts) - 2, cell_period >= 0
+    counts = np.zeros((0 if is_search else n_rows, 4, n_periods + 1), np.int64)
     chosen = np.zeros(n_users if is_search else 0, np.bool_)
-    periods, states = np.empty(2 * n_periods + 2, np.int64), np.empty(2 * n_periods + 2, np.int64)
     for user in range(n_users):
         row = rows[user]
         if row < 0 or (is_search and cell_row >= 0 and row != cell_row):
             continue
-        a, b = offsets[user], offsets[user + 1]
         sign_up = sign_ups[user] if len(sign_ups) else _UNKNOWN
-        n = _states(time[a:b], event[a:b], counted, starts, sign_up, periods, states)
-        for k in range(n):
+        last, is_known = -2, is_before[user]
+        for k in range(offsets[user], offsets[user + 1]):
+            period = int(periods[k])
+            state = _RETURNING
+            if last != period - 1:
+                state = _NEW if _is_new(starts, period, sign_up, is_known) else _RESURRECTING
             if is_search:
-                is_it = states[k] == cell_state or (cell_state < 0 and states[k] != _DORMANT)
-                chosen[user] |= is_it and periods[k] - 1 == cell_period
+                is_active = period - 1 == cell_period and (state == cell_state or cell_state < 0)
+                is_dormant = last >= 0 and last == cell_period and period != last + 1 and cell_state == _DORMANT
+                chosen[user] |= is_active or is_dormant
             else:
-                counts[row, states[k], periods[k] - 1] += 1
-    return counts, chosen
+                if period:
+                    counts[row, state, period - 1] += 1
+                if last >= 0 and period != last + 1:
+                    counts[row, _DORMANT, last] += 1
+            last, is_known = period, True
+        if last >= 0:  # dormant from the period after the last one on; past the range nobody looks
+            if is_search:
+                chosen[user] |= last == cell_period and cell_state == _DORMANT
+            else:
+                counts[row, _DORMANT, last] += 1
+    return counts[:, :, :n_periods], chosen
 
 
 def compute_activity(
@@ -279,14 +265,15 @@ def _walker(
     counted = np.logical_or.reduce([matcher.flags(event) for event in events])
     first = periods.before(config.timezone, config.week_start)
     starts = np.concatenate([[first], periods.starts_us])
+    active = presence(index, matcher, counted, starts)
     rows = user_rows(spec.labels, spec.users, index.n_users)
     sign_ups = np.empty(0, np.int64) if spec.sign_ups is None else spec.sign_ups
 
     def walk(part: Partition, row: int = _ANY_ROW, state: int = 0, period: int = -1) -> Any:
-        mine = slice(part.first_user, part.first_user + part.n_users)
+        first, stop = part.first_user, part.first_user + part.n_users
         return walk_activity(
-            part.offsets, part.time, matcher.events(part), counted, starts, sign_ups[mine], rows[mine],
-            n_rows(spec.labels), row, state, period,
+            active.offsets[first : stop + 1], active.periods, active.before[first:stop], starts, sign_ups[first:stop],
+            rows[first:stop], n_rows(spec.labels), row, state, period,
         )  # fmt: skip
 
     return walk

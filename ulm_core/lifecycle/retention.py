@@ -14,8 +14,9 @@ from ulm_core.errors import InputError
 from ulm_core.lifecycle import retention_kernels as kernels
 from ulm_core.lifecycle.breakdown import Counts, add_up, n_rows, row_of, thin, user_rows
 from ulm_core.lifecycle.intervals import wilson
-from ulm_core.lifecycle.matching import resolve
+from ulm_core.lifecycle.matching import Matcher, resolve
 from ulm_core.lifecycle.periods import Periods
+from ulm_core.lifecycle.presence import presence
 from ulm_core.lifecycle.results import Result, Stopwatch, UserCodes, join, number_or_none, select, share_of
 from ulm_core.lifecycle.retention_plan import OWN_US, Column, Plan, RetentionSpec, plan_retention
 from ulm_core.lifecycle.scale import exact_scale
@@ -43,6 +44,7 @@ _KINDS = {
 _ANY_ROW = -1
 _NO_VALUE = np.empty(0)
 Find = Callable[[int, int, int], UserCodes]
+Walk = Callable[..., tuple[Counts, Counts, npt.NDArray[np.bool_]]]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -127,6 +129,23 @@ class Retention(Result):
     def mean_interval(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Wilson's 95% interval of `mean_complete`; of recurring cohorts too narrow, as users count repeatedly."""
         return wilson(*weighted(self.counts, self.is_complete))
+
+    @property
+    def cumulative_value(self) -> npt.NDArray[np.float64]:
+        """Value per user of the cohorts up to each column, over complete cells; nan where none is complete.
+
+        Raises
+        ------
+        InputError
+            When no value was asked for.
+        """
+        if self.sums is None:
+            raise InputError(N_("This retention was computed without values."))
+        _, users = weighted(self.counts, self.is_complete)
+        sums = np.where(self.is_complete, self.sums, 0.0).sum(axis=0)
+        each = np.divide(sums, users, out=np.full(len(sums), np.nan), where=users > 0)
+        total: npt.NDArray[np.float64] = each.cumsum()
+        return total
 
     def group_mean(self, group: str) -> npt.NDArray[np.float64]:
         """Return `mean_complete` of one group."""
@@ -232,20 +251,51 @@ def _walker(
     plan: Plan,
     scale: float,
     snapshot: Snapshot | None,
-) -> Callable[..., tuple[Counts, Counts, npt.NDArray[np.bool_]]]:
+) -> Walk:
     """Return the kernel with everything but the partition and the cell filled in."""
     matcher = resolve((spec.start_event, spec.return_event), index, config, snapshot)
+    rows = user_rows(spec.labels, spec.users, index.n_users)
+    asked = (spec.follow or 0, _KINDS[spec.kind], _MODES[spec.mode], plan.column_of, len(plan.columns))
+    walk = (
+        _own(matcher, spec, plan, scale) if spec.own_windows else _calendar(index, config, matcher, spec, plan, scale)
+    )
+
+    def one(part: Partition, row: int = _ANY_ROW, cohort: int = -1, column: int = 0) -> Any:
+        mine = rows[part.first_user : part.first_user + part.n_users]
+        return walk(part, *asked, mine, n_rows(spec.labels), row, cohort, column)
+
+    return one
+
+
+def _own(matcher: Matcher, spec: RetentionSpec, plan: Plan, scale: float) -> Walk:
     starts, returns = matcher.flags(spec.start_event), matcher.flags(spec.return_event)
     flags = (kernels.STARTS * starts + kernels.RETURNS * returns).astype(np.uint8)
-    rows = user_rows(spec.labels, spec.users, index.n_users)
-    width = OWN_US[spec.interval] if spec.own_windows else 0
 
-    def walk(part: Partition, row: int = _ANY_ROW, cohort: int = -1, column: int = 0) -> Any:
-        return kernels.walk_retention(
-            part.offsets, part.time, matcher.events(part), part.value if spec.with_value else _NO_VALUE, scale, flags,
-            plan.bounds, len(plan.cohorts), spec.follow or 0, width, _KINDS[spec.kind], _MODES[spec.mode],
-            spec.min_occurrences, plan.column_of, len(plan.columns),
-            rows[part.first_user : part.first_user + part.n_users], n_rows(spec.labels), row, cohort, column,
+    def walk(part: Partition, *asked: Any) -> Any:
+        return kernels.walk_own(
+            part.offsets, part.time, matcher.events(part), part.value if spec.with_value else _NO_VALUE,
+            spec.with_value, scale, flags,
+            plan.cohorts.starts_us, spec.min_occurrences, OWN_US[spec.interval], *asked,
+        )  # fmt: skip
+
+    return walk
+
+
+def _calendar(
+    index: TimelineIndex, config: WorkspaceConfig, matcher: Matcher, spec: RetentionSpec, plan: Plan, scale: float
+) -> Walk:
+    # One period in front, as the lifecycle has it: both then ask for the same presence.
+    bounds = np.concatenate([[plan.cohorts.before(config.timezone, config.week_start)], plan.bounds])
+    start = presence(index, matcher, matcher.flags(spec.start_event), bounds)
+    returns, least = matcher.flags(spec.return_event), spec.min_occurrences
+    back = presence(index, matcher, returns, bounds, times=least, scale=scale if spec.with_value else None)
+
+    def walk(part: Partition, *asked: Any) -> Any:
+        first, stop = part.first_user, part.first_user + part.n_users
+        return kernels.walk_calendar(
+            start.offsets[first : stop + 1], start.periods, start.before[first:stop],
+            back.offsets[first : stop + 1], back.periods, back.sums, spec.with_value,
+            len(plan.cohorts), *asked,
         )  # fmt: skip
 
     return walk

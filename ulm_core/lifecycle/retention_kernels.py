@@ -1,7 +1,7 @@
-"""One walk along every timeline: which cohorts a user is in, and in which columns they were back.
+"""Which cohorts every user is in, and in which columns they were back; by calendar or in windows of their own.
 
-Nothing of the size users x periods is kept: a user's few periods lie in scratch arrays, what goes out are
-counts by cohort and column, or, when one cell is asked for, the users behind it.
+Nothing of the size users x periods is kept: what goes out are counts by cohort and column, or, when one cell is
+asked for, the users behind it.
 """
 
 from __future__ import annotations
@@ -40,36 +40,6 @@ def _cohorts(
         found += 1
         if kind != RECURRING:
             break
-    return found
-
-
-@njit(cache=True, nogil=True)
-def _calendar_returns(
-    time: Any, event: Any, value: Any, scale: float, flags_of: Any, bounds: Any, first: int, least: int,
-    periods: Any, sums: Any,
-) -> int:  # fmt: skip
-    """Write the periods from `first` on with at least `least` return events, and the value in each; return how many."""
-    found, times, period, total = 0, 0, first, 0
-    last = len(bounds) - 1
-    for i in range(np.searchsorted(time, bounds[first]), len(time)):
-        if not flags_of[event[i]] & RETURNS:
-            continue
-        t = time[i]
-        if t >= bounds[period + 1]:
-            if times >= least:
-                periods[found], sums[found] = period, total
-                found += 1
-            times, total = 0, 0
-            while period < last and t >= bounds[period + 1]:
-                period += 1
-            if period == last:
-                break
-        times += 1
-        if len(value) and value[i] == value[i]:
-            total += round(value[i] * scale)
-    if times >= least:
-        periods[found], sums[found] = period, total
-        found += 1
     return found
 
 
@@ -163,19 +133,29 @@ def _count(
 
 
 @njit(cache=True, nogil=True)
-def walk_retention(
-    offsets: Any, time: Any, event: Any, value: Any, scale: float, flags_of: Any, bounds: Any, n_cohorts: int,
-    follow: int, width: int, kind: int, mode: int, least: int, column_of: Any, n_columns: int, rows: Any, n_rows: int,
-    cell_row: int, cell_cohort: int, cell_column: int,
+def _calendar_cohorts(periods: Any, is_before: bool, n_cohorts: int, kind: int) -> Any:
+    """Return which of a user's start periods (0 lies before the range) are cohorts: from this place to that."""
+    first = 1 if len(periods) and periods[0] == 0 else 0
+    if kind == FIRST_EVER and (is_before or first):
+        return 0, 0
+    stop = first
+    while stop < len(periods) and periods[stop] <= n_cohorts and (kind == RECURRING or stop == first):
+        stop += 1
+    return first, stop
+
+
+@njit(cache=True, nogil=True)
+def walk_calendar(
+    start_offsets: Any, start_periods: Any, is_before: Any, back_offsets: Any, back_periods: Any, back_sums: Any,
+    has_value: bool, n_cohorts: int, follow: int, kind: int, mode: int, column_of: Any, n_columns: int,
+    rows: Any, n_rows: int, cell_row: int, cell_cohort: int, cell_column: int,
 ) -> Any:  # fmt: skip
     """Count users (and value) by row, cohort and column; or find the users of one cell.
 
-    `value` is empty where no value is asked for, else added in whole multiples of 1 / scale, so that sums do not
-    depend on their order. `flags_of`: uint8 per event code, bit 1 = start event, bit 2 = return event. `bounds`:
-    boundaries of all periods (us), those of cohorts first. `follow`: lags of every cohort; 0 = up to the last period
-    with a cohort. `width`: us of a user's own window; 0 = calendar periods. `column_of`: int32 per lag, below 1 =
-    none. `rows`: int32 per user, -1 = left out. `cell_...`: the cell whose users are wanted; cohort -1 = none,
-    counts are; row -1 = any.
+    `start_...`, `back_...`: the periods with start and with return events (`presence`), numbered from 1; 0 lies
+    before the range. `has_value`: whether `back_sums` are added up. `follow`: lags of every cohort; 0 = up to the
+    last period with a cohort. `column_of`: int32 per lag, below 1 = none. `rows`: int32 per user, -1 = left out.
+    `cell_...`: the cell whose users are wanted; cohort -1 = none, counts are; row -1 = any.
 
     Returns
     -------
@@ -183,41 +163,76 @@ def walk_retention(
         Modes other than ON: users at the one column up to which (ON_OR_BEFORE: from which on) they count.
     chosen : bool[n_users]
     """
-    n_users, is_search, has_value = len(offsets) - 1, cell_cohort >= 0, len(value) > 0
+    n_users, is_search = len(rows), cell_cohort >= 0
     counts = np.zeros((0 if is_search else n_rows, n_cohorts, n_columns), np.int64)
     sums = np.zeros((counts.shape[0], n_cohorts, n_columns if has_value else 0), np.int64)
     chosen = np.zeros(n_users if is_search else 0, np.bool_)
-    size = max(len(bounds), follow + 1)
-    scratch = np.empty((6, size), np.int64)
-    cohorts, starts, back, worth, lags, columns = scratch
+    lags, columns = np.empty((2, len(column_of) + 1), np.int64)
+    worth = np.empty(len(column_of) + 1, np.int64)
+    for user in range(n_users):
+        row = rows[user]
+        if row < 0 or (is_search and cell_row >= 0 and row != cell_row):
+            continue
+        starts = start_periods[start_offsets[user] : start_offsets[user + 1]]
+        first, stop = _calendar_cohorts(starts, is_before[user], n_cohorts, kind)
+        a, b = back_offsets[user], back_offsets[user + 1]
+        for c in range(first, stop):
+            cohort = np.int64(starts[c]) - 1
+            if is_search and cohort != cell_cohort:
+                continue
+            n_lags, n = follow if follow else n_cohorts - cohort, 0
+            while a < b and back_periods[a] <= cohort:
+                a += 1
+            for k in range(a, b):
+                lag = np.int64(back_periods[k]) - 1 - cohort
+                if lag >= n_lags:
+                    break
+                lags[n], worth[n] = lag, back_sums[k] if has_value else 0
+                n += 1
+            found = _columns(lags, n, n_lags, column_of, mode, columns)
+            if is_search:
+                chosen[user] = _holds(columns, found, cell_column, mode)
+            else:
+                _count(counts[row, cohort], sums[row, cohort], columns, found, lags, worth, n, n_lags, column_of)
+    return counts, sums, chosen
+
+
+@njit(cache=True, nogil=True)
+def walk_own(
+    offsets: Any, time: Any, event: Any, value: Any, has_value: bool, scale: float, flags_of: Any, bounds: Any,
+    least: int, width: int, follow: int, kind: int, mode: int, column_of: Any, n_columns: int, rows: Any, n_rows: int,
+    cell_row: int, cell_cohort: int, cell_column: int,
+) -> Any:  # fmt: skip
+    """Count as `walk_calendar`, in windows of `width` us from each user's own start.
+
+    `value` is empty where no value is asked for (`has_value`), else added in whole multiples of 1 / scale, so that
+    sums do not depend on their order. `flags_of`: uint8 per event code, bit 1 = start event, bit 2 = return event.
+    `bounds`: boundaries of the cohorts' periods (us). `least`: return events in one window.
+    """
+    n_users, n_cohorts, is_search = len(rows), len(bounds) - 1, cell_cohort >= 0
+    counts = np.zeros((0 if is_search else n_rows, n_cohorts, n_columns), np.int64)
+    sums = np.zeros((counts.shape[0], n_cohorts, n_columns if has_value else 0), np.int64)
+    chosen = np.zeros(n_users if is_search else 0, np.bool_)
+    cohorts, starts = np.empty((2, n_cohorts + 1), np.int64)
+    lags, worth = np.empty((2, len(column_of) + 1), np.int64)
+    columns = np.empty(len(column_of) + 1, np.int64)
     for user in range(n_users):
         row = rows[user]
         if row < 0 or (is_search and cell_row >= 0 and row != cell_row):
             continue
         a, b = offsets[user], offsets[user + 1]
         when, what, amount = time[a:b], event[a:b], value[a:b] if has_value else value
-        n = _cohorts(when, what, flags_of, bounds, n_cohorts, kind, cohorts, starts)
-        n_back = 0
-        if n and not width:
-            first = cohorts[0]
-            n_back = _calendar_returns(when, what, amount, scale, flags_of, bounds, first, least, back, worth)
-        for c in range(n):
+        for c in range(_cohorts(when, what, flags_of, bounds, n_cohorts, kind, cohorts, starts)):
             cohort = cohorts[c]
             if is_search and cohort != cell_cohort:
                 continue
             n_lags = follow if follow else n_cohorts - cohort
-            if width:
-                end = starts[c] + n_lags * width
-                end = end if follow else min(end, bounds[n_cohorts])
-                n_back = _own_returns(
-                    when, what, amount, scale, flags_of, starts[c], width, end, least, lags, worth
-                )  # fmt: skip
-            else:
-                for k in range(n_back):
-                    lags[k] = back[k] - cohort
-            found = _columns(lags, n_back, n_lags, column_of, mode, columns)
+            end = starts[c] + n_lags * width
+            end = end if follow else min(end, bounds[n_cohorts])
+            n = _own_returns(when, what, amount, scale, flags_of, starts[c], width, end, least, lags, worth)
+            found = _columns(lags, n, n_lags, column_of, mode, columns)
             if is_search:
                 chosen[user] = _holds(columns, found, cell_column, mode)
             else:
-                _count(counts[row, cohort], sums[row, cohort], columns, found, lags, worth, n_back, n_lags, column_of)
+                _count(counts[row, cohort], sums[row, cohort], columns, found, lags, worth, n, n_lags, column_of)
     return counts, sums, chosen

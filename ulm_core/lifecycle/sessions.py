@@ -132,8 +132,10 @@ class Sessions(Result):
         What was asked.
     periods
         The periods.
-    sessions, users, events, single
+    sessions, users_by_period, events, single
         int64[n_periods]: sessions, users with one, events in them, sessions of a single event.
+    n_users
+        Users with a session in the range.
     median_seconds, mean_seconds
         float64[n_periods]: from the first to the last event of sessions with more than one; nan without any.
     lengths
@@ -149,7 +151,13 @@ class Sessions(Result):
     median_seconds: Floats
     mean_seconds: Floats
     lengths: Floats
+    n_users: int
     find: Callable[[int], UserCodes] = field(repr=False)
+
+    @property
+    def median_length(self) -> float:
+        """Seconds: the median of `lengths`; nan without any."""
+        return float(np.median(self.lengths)) if len(self.lengths) else math.nan
 
     def to_arrow(self) -> pa.Table:
         """Return one row per period."""
@@ -275,6 +283,7 @@ def _summary(
         median_seconds=np.array([np.median(part) if len(part) else np.nan for part in seconds]),
         mean_seconds=np.array([part.mean() if len(part) else np.nan for part in seconds]),
         lengths=np.sort(length[is_long]) / SECOND_US,
+        n_users=len(np.unique(user)),
         find=find,
         **watch.fields(),
     )

@@ -4,31 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
-from numba import njit
 from pydantic import Field, SkipValidation
 
 from ulm_core.errors import InputError
-from ulm_core.lifecycle.breakdown import Counts, add_up, n_rows, row_of, thin, user_rows
+from ulm_core.lifecycle.breakdown import Counts, n_rows, row_of, user_rows
 from ulm_core.lifecycle.conditions import EventMatch
 from ulm_core.lifecycle.filters import UserLabels
 from ulm_core.lifecycle.matching import resolve
 from ulm_core.lifecycle.periods import Interval, Periods
-from ulm_core.lifecycle.results import RangeSpec, Result, Stopwatch, UserCodes, join, select
+from ulm_core.lifecycle.presence import Operator, Presence, presence
+from ulm_core.lifecycle.results import RangeSpec, Result, Stopwatch, UserCodes, select
 from ulm_core.messages import N_
-from ulm_core.timeline.index import Partition, TimelineIndex
-from ulm_core.timeline.runner import map_merge
+from ulm_core.timeline.index import TimelineIndex
 from ulm_core.workspace import WorkspaceConfig
 
 if TYPE_CHECKING:
     from ulm_core.warehouse.snapshot import Snapshot
 
-Operator = Literal["gte", "lte", "eq"]
-OPERATORS: tuple[Operator, ...] = ("gte", "lte", "eq")
-_GTE, _LTE, _EQ = range(3)
 _ANY_ROW = -1
 
 
@@ -118,61 +115,6 @@ def _by_number(counts: Counts) -> dict[str, int]:
     return {str(k): int(n) for k, n in enumerate(counts, start=1)}
 
 
-@njit(cache=True, nogil=True)
-def _holds(times: int, operator: int, value: int) -> bool:
-    if operator == _GTE:
-        return times >= value
-    return 0 < times <= value if operator == _LTE else times == value
-
-
-@njit(cache=True, nogil=True)
-def _active_periods(time: Any, event: Any, counted: Any, starts: Any, operator: int, value: int) -> int:
-    """Return in how many periods a user did the event often enough."""
-    n_periods, found, period, times, is_settled = len(starts) - 1, 0, 0, 0, False
-    for i in range(np.searchsorted(time, starts[0]), len(time)):
-        t = time[i]
-        if t >= starts[period + 1]:
-            found += 1 if _holds(times, operator, value) else 0
-            times, is_settled = 0, False
-            while period < n_periods and t >= starts[period + 1]:
-                period += 1
-            if period == n_periods:
-                break
-        if is_settled or not counted[event[i]]:
-            continue
-        times += 1
-        is_settled = operator == _GTE and times >= value
-    return found + (1 if _holds(times, operator, value) else 0)
-
-
-@njit(cache=True, nogil=True)
-def walk_stickiness(
-    offsets: Any, time: Any, event: Any, counted: Any, starts: Any, operator: int, value: int, rows: Any, n_rows: int,
-    cell_row: int, cell_least: int, cell_most: int,
-) -> Any:  # fmt: skip
-    """Count users by row and number of active periods (0 too); or find those with a number between two.
-
-    Returns
-    -------
-    counts : int64[n_rows, n_periods + 1]
-    chosen : bool[n_users], where cell_least is above 0
-    """
-    n_users, is_search = len(offsets) - 1, cell_least > 0
-    counts = np.zeros((0 if is_search else n_rows, len(starts)), np.int64)
-    chosen = np.zeros(n_users if is_search else 0, np.bool_)
-    for user in range(n_users):
-        row = rows[user]
-        if row < 0 or (is_search and cell_row >= 0 and row != cell_row):
-            continue
-        a, b = offsets[user], offsets[user + 1]
-        n = _active_periods(time[a:b], event[a:b], counted, starts, operator, value)
-        if is_search:
-            chosen[user] = cell_least <= n <= cell_most
-        else:
-            counts[row, n] += 1
-    return counts, chosen
-
-
 def taken_together(starts: Counts, every: int) -> Counts:
     """Return the boundaries of `every` periods taken together, counted back from the last.
 
@@ -202,23 +144,34 @@ def compute_stickiness(
     """
     watch = Stopwatch(index)
     periods = spec.periods(index, config, spec.interval)
-    starts = taken_together(periods.starts_us, spec.every)
+    bounds = taken_together(periods.starts_us, spec.every)
+    if spec.every == 1:  # one period in front, as the lifecycle has it: both then ask for the same presence
+        bounds = np.concatenate([[periods.before(config.timezone, config.week_start)], bounds])
     matcher = resolve((spec.event,), index, config, snapshot)
-    counted, rows = matcher.flags(spec.event), user_rows(spec.labels, spec.users, index.n_users)
-
-    def walk(part: Partition, row: int = _ANY_ROW, least: int = 0, most: int = 0) -> Any:
-        return walk_stickiness(
-            part.offsets, part.time, matcher.events(part), counted, starts, OPERATORS.index(spec.operator), spec.value,
-            rows[part.first_user : part.first_user + part.n_users], n_rows(spec.labels), row, least, most,
-        )  # fmt: skip
+    flags = matcher.flags(spec.event)
+    active = presence(index, matcher, flags, bounds, operator=spec.operator, times=spec.value)
+    numbers = np.diff(active.offsets)
+    if spec.every == 1:
+        numbers -= _has_period_0(active)
+    rows, n_numbers = user_rows(spec.labels, spec.users, index.n_users), len(bounds) - (spec.every == 1)
+    kept = rows >= 0
+    cells = np.bincount(rows[kept] * n_numbers + numbers[kept], minlength=n_rows(spec.labels) * n_numbers)
+    by_row = cells.reshape(-1, n_numbers)[:, 1:]
 
     def find(row: int, number: int) -> UserCodes:
-        most = len(starts) if spec.cumulative else number
-        return select(map_merge(index, lambda part: walk(part, row, number, most)[1], join))
+        is_it = numbers >= number if spec.cumulative else numbers == number
+        return select(is_it & (kept if row == _ANY_ROW else rows == row))
 
-    by_row = map_merge(index, lambda part: thin(walk(part)[0]), add_up)[:, 1:]
     if spec.cumulative:
         by_row = by_row[:, ::-1].cumsum(axis=1)[:, ::-1]
     return Stickiness(
         spec=spec, periods=periods, counts=by_row.sum(axis=0), group_counts=by_row[:-1], find=find, **watch.fields()
     )
+
+
+def _has_period_0(active: Presence) -> npt.NDArray[np.bool_]:
+    """Return bool[n_users]: whether a user's first period is number 0."""
+    first = active.offsets[:-1]
+    has_any = first < active.offsets[1:]
+    has_any[has_any] = active.periods[first[has_any]] == 0
+    return has_any

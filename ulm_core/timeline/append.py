@@ -22,9 +22,19 @@ import pyarrow as pa
 from ulm_core.errors import UlmError
 from ulm_core.keys import Keys
 from ulm_core.settings import get_settings
-from ulm_core.timeline.build import DICTIONARIES, ColumnFile, distinct_ids, finish_index
+from ulm_core.timeline.build import CONTENT, DICTIONARIES, distinct_ids, finish_index
+from ulm_core.timeline.columns import ColumnFile
 from ulm_core.timeline.ids import MergedIds, as_ids, digest_ids, merge_ids, read_ids, write_ids
-from ulm_core.timeline.index import COLUMNS, FORMAT, Manifest, TimelineIndex, read_manifest
+from ulm_core.timeline.index import (
+    COLUMNS,
+    FORMAT,
+    MANIFEST,
+    SEALED_MANIFEST,
+    Manifest,
+    TimelineIndex,
+    read_manifest,
+    write_manifest,
+)
 from ulm_core.warehouse.access import unlock
 from ulm_core.warehouse.database import Database
 from ulm_core.warehouse.snapshot import SESSION
@@ -42,12 +52,20 @@ ORDER BY user_codes.code, time, session, hash(event, item_id, value, quantity)""
 Ints = npt.NDArray[np.int64]
 
 
-def can_append_to(directory: Path) -> bool:
+def can_append_to(directory: Path, keys: Keys | None = None) -> bool:
     """Whether the index in `directory` can be appended to; one that an older program wrote cannot."""
     try:
-        return read_manifest(directory).format == FORMAT
+        return read_manifest(directory, keys).format == FORMAT
     except UlmError:
         return False
+
+
+def link_index(base: Path, directory: Path, version: str, keys: Keys | None = None) -> None:
+    """Make `directory` the index of `base` under another name: nothing was added to its events."""
+    for path in base.iterdir():
+        if path.name not in {MANIFEST, SEALED_MANIFEST}:
+            os.link(path, directory / path.name)
+    write_manifest(directory, read_manifest(base, keys).model_copy(update={"version": version}), keys)
 
 
 @dataclass(frozen=True)
@@ -102,10 +120,11 @@ def append_index(
     with unlock(Database.private(), keys) as database:
         database.register("appended", rows)
         codes = _join_dictionaries(database, base, old, keys)
+        content = int(str(database.scalar(f"SELECT sum(hash({CONTENT}, session)) FROM appended")))
         splice = _plan(database, old, codes, rows)
     for name in DICTIONARIES:
         _write_dictionary(base, directory, name, getattr(codes, name), keys)
-    digests = _write_columns(old, splice, codes, directory)
+    _write_columns(old, splice, codes, directory, keys)
     first, last = splice.columns["time"].min(), splice.columns["time"].max()
     draft = Manifest(
         version=version,
@@ -117,8 +136,9 @@ def append_index(
         first_us=min(old.manifest.first_us, int(first)),
         last_us=max(old.manifest.last_us, int(last)),
         partitions=(),
+        content=(old.manifest.content + content) % 2**64,
     )
-    return finish_index(directory, _offsets(old, splice, codes), digests, draft, partition_events)
+    return finish_index(directory, _offsets(old, splice, codes), draft, partition_events, keys)
 
 
 def _join_dictionaries(database: Database, base: Path, old: TimelineIndex, keys: Keys | None) -> _Codes:
@@ -164,9 +184,10 @@ def _plan(database: Database, old: TimelineIndex, codes: _Codes, rows: pa.Table)
     user, time = (moments[name].to_numpy() for name in ("user", "time"))
     low, high = _find_ties(old.time, old.offsets, codes.users.place, codes.users.found, user, time)
     dropped = _runs(low, high)
-    database.unregister("appended")
-    database.register("appended", pa.concat_tables([rows, _decode(old, dropped, rows.schema)]))
-    _register_codes(database, old, codes, dropped)
+    if len(dropped):
+        database.unregister("appended")
+        database.register("appended", pa.concat_tables([rows, _decode(old, dropped, rows.schema)]))
+        _register_codes(database, old, codes, dropped)
     ordered = database.query(_CODED)
     columns = {name: ordered[name].to_numpy() for name in ("user", *COLUMNS)}
     begins = np.ones(len(columns["time"]), np.bool_)
@@ -252,27 +273,28 @@ def _merge_coded(old: Any, first: int, dropped: Ints, at: Ints, new: Any, out: A
             written += 1
 
 
-def _write_columns(old: TimelineIndex, splice: _Splice, codes: _Codes, directory: Path) -> dict[str, bytes]:
-    """Write every column in one pass, columns in parallel; return the digests."""
+def _write_columns(old: TimelineIndex, splice: _Splice, codes: _Codes, directory: Path, keys: Keys | None) -> None:
+    """Write every column in one pass, columns in parallel."""
     moved = {"event": codes.events, "item": codes.items}
 
-    def write(name: str) -> bytes:
+    def write(name: str) -> None:
         merged = moved.get(name)
-        return _write_column(
-            directory,
-            name,
+        _write_column(
+            ColumnFile(directory, name, COLUMNS[name], keys),
             getattr(old, name),
+            np.ascontiguousarray(splice.columns[name], COLUMNS[name]),
             splice,
             None if merged is None or merged.is_unchanged else merged.old_codes,
         )
 
     with ThreadPoolExecutor(get_settings().threads, thread_name_prefix="append") as pool:
-        return dict(zip(COLUMNS, pool.map(write, COLUMNS), strict=True))
+        for _ in pool.map(write, COLUMNS):
+            pass
 
 
-def _write_column(directory: Path, name: str, old: npt.NDArray[Any], splice: _Splice, codes: Ints | None) -> bytes:
-    file = ColumnFile(directory, name)
-    new = np.ascontiguousarray(splice.columns[name], COLUMNS[name])
+def _write_column(
+    file: ColumnFile, old: npt.NDArray[Any], new: npt.NDArray[Any], splice: _Splice, codes: Ints | None
+) -> None:
     for first in range(0, max(len(old), 1), CHUNK):
         stop = min(first + CHUNK, len(old))
         # New events that stand at a border belong to the chunk that begins there; the last chunk takes the rest.
@@ -282,7 +304,7 @@ def _write_column(directory: Path, name: str, old: npt.NDArray[Any], splice: _Sp
         out = np.empty(stop - first - len(drops) + end - begin, new.dtype)
         _kernel(codes)(old[first:stop], first, drops, splice.at[begin:end], new[begin:end], out)
         file.write(out)
-    return file.close()
+    file.close()
 
 
 def _kernel(codes: Ints | None) -> Callable[..., None]:

@@ -14,12 +14,15 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from ulm_core.keys import Keys
+from ulm_core.timeline.columns import ColumnFile
 from ulm_core.timeline.ids import as_ids, digest_ids, write_ids
-from ulm_core.timeline.index import COLUMNS, Manifest
+from ulm_core.timeline.index import COLUMNS, Manifest, write_manifest
 from ulm_core.warehouse.snapshot import EVENT_ORDER, SESSION, Snapshot
 
 # The dictionaries of an index: table name -> column of the log. Codes are places in the sorted ids.
 DICTIONARIES = {"users": "user_id", "items": "item_id"}
+CONTENT = "user_id, time, event, item_id, value, quantity"  # with the session, what the mark of an event is made of
 
 
 def distinct_ids(column: str, rows: str = "events") -> str:
@@ -51,7 +54,8 @@ def build_index(
     order = "" if rows == "events" and snapshot.is_in_order else f" ORDER BY {EVENT_ORDER}"
     stream = snapshot.stream(
         f"""SELECT {users.hash} AS user, epoch_us(time)::BIGINT AS time, {events.hash} AS event, {items.hash} AS item,
-            coalesce(value, 'nan'::DOUBLE) AS value, coalesce(quantity, 'nan'::DOUBLE) AS quantity, {SESSION} AS session
+            coalesce(value, 'nan'::DOUBLE) AS value, coalesce(quantity, 'nan'::DOUBLE) AS quantity,
+            {SESSION} AS session, hash({CONTENT}, {SESSION}) AS mark
         FROM {rows}{order}"""
     )
     return write_columns(
@@ -63,6 +67,7 @@ def build_index(
         event_names=tuple(str(name) for name in events.ids.to_pylist()),
         partition_events=partition_events,
         salt=digest_ids(users.ids) + digest_ids(items.ids),
+        keys=snapshot.keys,
     )  # fmt: skip
 
 
@@ -133,26 +138,6 @@ def _look_up(
     return codes
 
 
-class ColumnFile:
-    """One column being written, and the digest of its bytes."""
-
-    def __init__(self, directory: Path, name: str) -> None:
-        self._dtype = np.dtype(COLUMNS.get(name, np.int64))
-        self._file = (directory / f"{name}.bin").open("wb")
-        self._digest = hashlib.sha256()
-
-    def write(self, values: npt.NDArray[np.generic]) -> None:
-        """Add values at the end."""
-        data = np.ascontiguousarray(values, self._dtype).view(np.uint8).data
-        self._file.write(data)
-        self._digest.update(data)
-
-    def close(self) -> bytes:
-        """Close the file and return the digest."""
-        self._file.close()
-        return self._digest.digest()
-
-
 def write_columns(
     batches: Iterable[Mapping[str, npt.NDArray[Any]]],
     directory: Path,
@@ -162,26 +147,33 @@ def write_columns(
     event_names: tuple[str, ...],
     partition_events: int,
     salt: bytes = b"",
+    keys: Keys | None = None,
 ) -> Manifest:
     """Write the column files and the manifest.
 
     Parameters
     ----------
     batches
-        Integer columns user, time, event, item, session and float columns value, quantity, sorted by user and time.
+        Integer columns user, time, event, item, session, float columns value, quantity, sorted by user and time;
+        perhaps `mark`, a hash of each event's content (uint64) that does not depend on codes.
     sizes
         Number of users and of items.
     salt
         Digests of the dictionaries: they are part of the fingerprint.
+    keys
+        Keys of an encrypted workspace.
     """
+    content = 0
     counts = np.zeros(sizes[0], np.int64)
     first, last = np.iinfo(np.int64).max, np.iinfo(np.int64).min
-    files = {name: ColumnFile(directory, name) for name in COLUMNS}
+    files = {name: ColumnFile(directory, name, dtype, keys) for name, dtype in COLUMNS.items()}
     for batch in batches:
         if len(batch["user"]):
             least = int(batch["user"][0])
             here = np.bincount(batch["user"] - least)
             counts[least : least + len(here)] += here
+        marks = batch["mark"] if "mark" in batch else _marks_of(batch)
+        content = (content + int(marks.sum(dtype=np.uint64))) % 2**64
         for name in COLUMNS:
             files[name].write(batch[name])
         time = batch["time"]
@@ -189,10 +181,11 @@ def write_columns(
             first, last = min(first, int(time.min())), max(last, int(time.max()))
     if first > last:  # no event is left (the only user was erased)
         first = last = 0
+    for file in files.values():
+        file.close()
     return finish_index(
         directory,
         np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-        {name: file.close() for name, file in files.items()},
         Manifest(
             version=version,
             fingerprint=salt.hex(),
@@ -203,29 +196,43 @@ def write_columns(
             first_us=first,
             last_us=last,
             partitions=(),
+            content=content,
         ),
         partition_events,
+        keys,
     )
+
+
+def _marks_of(columns: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.uint64]:
+    """Return a hash of each event made of its codes, for events that no database holds."""
+    marks = np.asarray(columns["user"]).astype(np.uint64)
+    for name, dtype in COLUMNS.items():
+        wide = np.float64 if np.dtype(dtype).kind == "f" else np.int64
+        marks = (marks ^ np.asarray(columns[name]).astype(wide).view(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
+        marks ^= marks >> np.uint64(29)
+    return marks
 
 
 def finish_index(
     directory: Path,
     offsets: npt.NDArray[np.int64],
-    digests: dict[str, bytes],
     draft: Manifest,
     partition_events: int,
+    keys: Keys | None = None,
 ) -> Manifest:
-    """Write offsets and manifest; the fingerprint covers columns, offsets, event names and `draft`'s salt."""
-    file = ColumnFile(directory, "offsets")
+    """Write offsets and manifest; the fingerprint covers `draft`'s salt, its content, offsets and event names."""
+    file = ColumnFile(directory, "offsets", np.int64, keys)
     file.write(offsets)
-    parts = [digests[name] for name in COLUMNS] + [file.close(), "\0".join(draft.event_names).encode()]
+    file.close()
+    names = "\0".join(draft.event_names).encode()
+    parts = bytes.fromhex(draft.fingerprint) + draft.content.to_bytes(8, "big") + offsets.tobytes() + names
     manifest = draft.model_copy(
         update={
-            "fingerprint": hashlib.sha256(b"".join(parts) + bytes.fromhex(draft.fingerprint)).hexdigest(),
+            "fingerprint": hashlib.sha256(parts).hexdigest(),
             "partitions": cut_partitions(offsets, partition_events),
         }
     )
-    (directory / "manifest.json").write_text(manifest.model_dump_json(indent=2), encoding="utf-8")
+    write_manifest(directory, manifest, keys)
     return manifest
 
 

@@ -86,6 +86,12 @@ def _locate(
     return place, found
 
 
+def find_id(ids: pa.Array, name: str) -> tuple[int, bool]:
+    """Return the place at which an id stands, or would stand, and whether it does."""
+    place, found = _locate(*_buffers(ids), *_buffers(pa.array([name], pa.large_string())))
+    return int(place[0]), bool(found[0])
+
+
 @dataclass(frozen=True)
 class MergedIds:
     """Two dictionaries joined into one.

@@ -1,6 +1,6 @@
 """The timeline index: one user's events lie side by side, in time order, in memory-mapped columns.
 
-Files of an index folder: ``manifest.json``, one raw ``<column>.bin`` per column, and the ids by code
+Files of an index folder: ``manifest.json``, one ``<column>.bin`` per column (`columns`), and the ids by code
 (``users.parquet``, ``items.parquet``). The index is never edited: a new version is a
 new folder (ADR 0002).
 """
@@ -21,7 +21,8 @@ from pydantic import BaseModel, ConfigDict
 from ulm_core.errors import NotFoundError, UlmError
 from ulm_core.keys import Keys
 from ulm_core.messages import N_
-from ulm_core.timeline.ids import read_ids
+from ulm_core.timeline.columns import OpenColumn, read_text, write_text
+from ulm_core.timeline.ids import find_id, read_ids
 from ulm_core.workspace import Workspace, WorkspaceConfig
 
 FORMAT = 2
@@ -35,13 +36,25 @@ COLUMNS: dict[str, npt.DTypeLike] = {
     "session": np.int64,
 }
 NO_ITEM = -1
+NEIGHBOURS = 2_000  # ids, in their order, that are searched for what was meant
+MANIFEST, SEALED_MANIFEST = "manifest.json", "manifest.sealed"
 
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 
 class Manifest(BaseModel):
-    """What an index folder holds. `first_us` and `last_us` are UTC microseconds since 1970."""
+    """What an index folder holds.
+
+    Attributes
+    ----------
+    fingerprint
+        The same for the same events, whatever loads they came in.
+    first_us, last_us
+        UTC microseconds since 1970.
+    content
+        Sum (modulo 2**64) of a hash of every event: an append adds its own to it instead of reading all.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -55,6 +68,7 @@ class Manifest(BaseModel):
     first_us: int
     last_us: int
     partitions: tuple[tuple[int, int], ...]
+    content: int = 0
 
 
 @dataclass(frozen=True)
@@ -112,22 +126,30 @@ class TimelineIndex:
     def __init__(self, directory: Path, keys: Keys | None = None) -> None:
         self.directory = directory
         self._keys = keys
-        self.manifest = read_manifest(directory)
-        self.offsets: Ints = self._map("offsets", np.int64)
-        self.time: Ints = self._map("time", np.int64)
-        self.event: npt.NDArray[np.int16] = self._map("event", np.int16)
-        self.item: npt.NDArray[np.int32] = self._map("item", np.int32)
-        self.value: npt.NDArray[np.float64] = self._map("value", np.float64)
-        self.quantity: npt.NDArray[np.float64] = self._map("quantity", np.float64)
-        self.session: npt.NDArray[np.int64] = self._map("session", READABLE[self.manifest.format])
+        self.manifest = read_manifest(directory, keys)
+        types = {"offsets": np.int64, **COLUMNS, "session": READABLE[self.manifest.format]}
+        sealed_with = keys if is_sealed(directory) else None
+        # Opened now, so that the index outlives its folder; a sealed column is decrypted when it is first used.
+        self._columns = {name: OpenColumn(directory, name, dtype, sealed_with) for name, dtype in types.items()}
         self._spans: dict[tuple[str, ...], tuple[int, int]] = {}
+        self._ids: dict[str, pa.Array] = {}
 
-    def _map(self, name: str, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-        path = self.directory / f"{name}.bin"
-        if path.stat().st_size == 0:  # an empty file cannot be mapped
-            return np.empty(0, dtype)
-        # A plain array over the map: np.memmap costs microseconds at every slice.
-        return np.asarray(np.memmap(path, dtype, mode="r"))
+    offsets: Ints
+    time: Ints
+    event: npt.NDArray[np.int16]
+    item: npt.NDArray[np.int32]
+    value: npt.NDArray[np.float64]
+    quantity: npt.NDArray[np.float64]
+    session: npt.NDArray[np.int64]
+
+    def __getattr__(self, name: str) -> npt.NDArray[Any]:
+        """Return a column on its first use; later uses find the attribute."""
+        column = self.__dict__.get("_columns", {}).get(name)
+        if column is None:
+            raise AttributeError(name)
+        values: npt.NDArray[Any] = column.read()
+        setattr(self, name, values)
+        return values
 
     @staticmethod
     def open(workspace: Workspace) -> TimelineIndex:
@@ -156,16 +178,10 @@ class TimelineIndex:
         return np.asarray(self.ids("items").to_numpy(zero_copy_only=False), dtype=object)
 
     def ids(self, name: str) -> pa.Array:
-        """Return a dictionary ("users", "items") in the order of its codes."""
-        return read_ids(self.directory / f"{name}.parquet", self._keys)
-
-    @cached_property
-    def _user_codes(self) -> dict[str, int]:
-        return {name: code for code, name in enumerate(self.user_ids)}
-
-    @cached_property
-    def _item_codes(self) -> dict[str, int]:
-        return {name: code for code, name in enumerate(self.item_ids)}
+        """Return a dictionary ("users", "items") in the order of its codes; it is read on its first use."""
+        if name not in self._ids:
+            self._ids[name] = read_ids(self.directory / f"{name}.parquet", self._keys)
+        return self._ids[name]
 
     def user_code(self, user_id: str) -> int:
         """Return the code of a user.
@@ -175,15 +191,27 @@ class TimelineIndex:
         NotFoundError
             When no event of that user is loaded.
         """
-        return _code("user", user_id, self._user_codes)
+        return self._code("user", user_id)
 
     def item_code(self, item_id: str) -> int:
         """Return the code of an item; raises NotFoundError when it has no event."""
-        return _code("item", item_id, self._item_codes)
+        return self._code("item", item_id)
 
     def event_code(self, name: str) -> int:
         """Return the code of an event name; raises NotFoundError with near matches."""
-        return _code("event", name, {known: code for code, known in enumerate(self.manifest.event_names)})
+        names = self.manifest.event_names
+        if name not in names:
+            raise NotFoundError.for_name("event", name, names)
+        return names.index(name)
+
+    def _code(self, kind: str, name: str) -> int:
+        """Look an id up by halving: a table of millions of ids would take longer to make than any page may."""
+        ids = self.ids(f"{kind}s")
+        place, is_known = find_id(ids, name)
+        if not is_known:
+            beside = ids[max(0, place - NEIGHBOURS) : place + NEIGHBOURS]  # comparing with millions takes minutes
+            raise NotFoundError.for_name(kind, name, beside.to_pylist())
+        return place
 
     def event_mask(self, names: Iterable[str]) -> Mask:
         """Return a bool per event code, true for `names`; names the log lacks are ignored."""
@@ -235,15 +263,29 @@ class TimelineIndex:
         return History(*(getattr(self, name)[begin:end] for name in COLUMNS))
 
 
-def read_manifest(directory: Path) -> Manifest:
+def is_sealed(directory: Path) -> bool:
+    """Return whether an index folder is encrypted; those of older programs are not."""
+    return (directory / SEALED_MANIFEST).exists()
+
+
+def read_manifest(directory: Path, keys: Keys | None = None) -> Manifest:
     """Return what an index folder holds; raises UlmError when this program cannot read it."""
     try:
-        manifest = Manifest.model_validate_json((directory / "manifest.json").read_text(encoding="utf-8"))
+        if is_sealed(directory):
+            text = read_text(directory / SEALED_MANIFEST, keys)
+        else:
+            text = read_text(directory / MANIFEST, None)
+        manifest = Manifest.model_validate_json(text)
     except (OSError, ValueError) as error:
         raise _unusable(directory) from error
     if manifest.format not in READABLE:
         raise _unusable(directory)
     return manifest
+
+
+def write_manifest(directory: Path, manifest: Manifest, keys: Keys | None) -> None:
+    """Write what an index folder holds, sealed where the workspace is encrypted."""
+    write_text(directory / (SEALED_MANIFEST if keys else MANIFEST), manifest.model_dump_json(indent=2), keys)
 
 
 def _unusable(directory: Path) -> UlmError:
@@ -252,13 +294,6 @@ def _unusable(directory: Path) -> UlmError:
         code="bad_index",
         path=directory,
     )
-
-
-def _code(kind: str, name: str, codes: dict[str, int]) -> int:
-    code = codes.get(name)
-    if code is None:
-        raise NotFoundError.for_name(kind, name, codes)
-    return code
 
 
 @lru_cache(maxsize=4)

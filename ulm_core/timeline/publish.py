@@ -21,8 +21,9 @@ from ulm_core.events.samples import LogBundle
 from ulm_core.events.sources import FrameSource
 from ulm_core.messages import N_, Message, message
 from ulm_core.settings import get_settings
-from ulm_core.timeline.append import ROWS, append_index, can_append_to
-from ulm_core.timeline.build import build_index
+from ulm_core.timeline.append import ROWS, append_index, can_append_to, link_index
+from ulm_core.timeline.build import DICTIONARIES, build_index
+from ulm_core.timeline.ids import read_ids
 from ulm_core.warehouse.access import open_warehouse
 from ulm_core.warehouse.database import Database, disk_full_error
 from ulm_core.warehouse.head import Head, read_head
@@ -45,6 +46,7 @@ from ulm_core.warehouse.snapshot import (
     write_snapshot,
 )
 from ulm_core.warehouse.tables import TableReport
+from ulm_core.warehouse.totals import read_totals, write_totals
 from ulm_core.workspace import Workspace, WorkspaceConfig, write_atomically
 
 T = TypeVar("T")
@@ -81,18 +83,23 @@ def _write_version(workspace: Workspace, database: Database, head: Head, report:
     (partial / "timeline").mkdir(parents=True)
     base = _base(workspace, head)
     new = loads_to_append(database, head, read_record(base)) if base else None
-    if base and not can_append_to(base / "timeline"):
+    keys = workspace.file_keys()
+    if base and not can_append_to(base / "timeline", keys):
         new = None
     report(message(N_("Writing the snapshot")))
-    keys = workspace.file_keys()
     record = write_snapshot(database, partial, head, base=base, new=new, keys=keys)
-    rows = _new_rows(database, new) if new else None
+    rows = _new_rows(database, new) if base and new is not None else None
     report(message(N_("Building the timeline index")))
     size = get_settings().partition_events
-    if base and rows is not None and rows.num_rows:
+    if base is None or rows is None:
+        build_index(Snapshot(partial, keys), partial / "timeline", target.name, size)
+    elif rows.num_rows:
         append_index(base / "timeline", rows, partial / "timeline", target.name, size, keys)
     else:
-        build_index(Snapshot(partial, keys), partial / "timeline", target.name, size)
+        link_index(base / "timeline", partial / "timeline", target.name, keys)
+    ids = {name: read_ids(partial / "timeline" / f"{name}.parquet", keys) for name in DICTIONARIES}
+    has_totals = base is not None and read_totals(base, keys) is not None
+    write_totals(partial, base if has_totals else None, rows, keys, ids=ids)
     _seal(workspace, partial, record, head)
     partial.rename(target)
 
@@ -121,7 +128,7 @@ def _base(workspace: Workspace, head: Head) -> Path | None:
 
 
 def _new_rows(database: Database, loads: tuple[int, ...]) -> pa.Table:
-    return database.query(f"SELECT {ROWS} FROM events WHERE load_id IN ({', '.join(map(str, loads))})")
+    return database.query(f"SELECT {ROWS} FROM events WHERE load_id IN ({', '.join(map(str, loads)) or 'NULL'})")
 
 
 def _drop_old_versions(workspace: Workspace, current: str) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from ulm_core.timeline.build import write_columns
 from ulm_core.timeline.index import COLUMNS, TimelineIndex
@@ -28,15 +27,13 @@ def subset_index(index: TimelineIndex, keep: npt.NDArray[np.bool_], directory: P
         An empty folder.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    for name in ("users", "items", "sessions"):
+    for name in ("users", "items"):
         if (index.directory / f"{name}.parquet").exists():
             shutil.copy(index.directory / f"{name}.parquet", directory)
     users = np.repeat(np.arange(index.n_users, dtype=np.int32), np.diff(index.offsets))
     rows = np.flatnonzero(keep)
-    batches = (
-        pa.RecordBatch.from_pydict({"user": users[part], **{name: getattr(index, name)[part] for name in COLUMNS}})
-        for part in np.split(rows, range(BATCH, len(rows), BATCH))
-    )
+    parts = np.split(rows, range(BATCH, len(rows), BATCH))
+    batches = ({"user": users[part], **{name: getattr(index, name)[part] for name in COLUMNS}} for part in parts)
     manifest = index.manifest
     write_columns(
         batches,

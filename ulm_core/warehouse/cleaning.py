@@ -90,7 +90,7 @@ def mark_duplicates(database: Database, rules: CleaningRules) -> int:
     again = _repeated(database, f"SELECT identity FROM staging WHERE reason IS NULL OR reason = '{OVERLAP}'")
     if not len(again):
         return 0
-    database.register("again", pa.table({"identity": again}))
+    database.keep("again", pa.table({"identity": again}))
     database.execute(
         f"""CREATE OR REPLACE TEMP TABLE twins AS
         SELECT place FROM (SELECT rowid AS place, reason,
@@ -98,7 +98,7 @@ def mark_duplicates(database: Database, rules: CleaningRules) -> int:
             FROM staging WHERE (reason IS NULL OR reason = '{OVERLAP}') AND identity IN (SELECT identity FROM again))
         WHERE k > 1 AND reason IS NULL"""
     )
-    database.unregister("again")
+    database.execute("DROP TABLE again")
     if rules.duplicates == "drop":
         database.execute(f"UPDATE staging SET reason = '{DUPLICATE}' WHERE rowid IN (SELECT place FROM twins)")
     found = _count(database, "SELECT count(*) FROM twins")

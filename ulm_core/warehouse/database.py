@@ -167,6 +167,15 @@ class Database:
         """Drop the view `name` of an Arrow table."""
         self._connection.unregister(name)
 
+    def keep(self, name: str, table: pa.Table) -> None:
+        """Copy an Arrow table into the temporary table `name`.
+
+        A join with a view of it is no substitute: DuckDB 1.5 fails to hand filters on large unsigned numbers to Arrow.
+        """
+        self.register(f"{name}_to_keep", table)
+        self.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM {name}_to_keep")
+        self.unregister(f"{name}_to_keep")
+
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()

@@ -5,12 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import pyarrow as pa
 
 from ulm_core.errors import NotFoundError
 from ulm_core.warehouse.snapshot import Snapshot
+from ulm_core.warehouse.totals import read_totals
 from ulm_core.workspace import Workspace
+
+# The same table as `totals.parquet`, for a version that an older program published.
+_COUNTED = """
+SELECT 'event' AS what, event AS name, count(*) AS n, min(time) AS first_at, max(time) AS last_at FROM events GROUP BY 2
+UNION ALL SELECT 'users', 'in the log', count(DISTINCT user_id), NULL, NULL FROM events
+UNION ALL SELECT 'items', 'in the log', count(DISTINCT item_id), NULL, NULL FROM events
+UNION ALL SELECT 'items', 'described', count(*), NULL, NULL FROM items
+UNION ALL SELECT 'users', 'both', count(*), NULL, NULL FROM users WHERE user_id IN (SELECT user_id FROM events)"""
 
 
 @dataclass(frozen=True)
@@ -81,15 +91,10 @@ def dataset_summary(workspace: Workspace) -> DatasetSummary:
         When nothing was loaded yet.
     """
     snapshot = Snapshot.open(workspace)
-    totals = snapshot.query(
-        """SELECT count(*) AS rows, count(DISTINCT user_id) AS users, count(DISTINCT item_id) AS items,
-        coalesce(min(time) FILTER (NOT list_contains(?, event)), min(time)) AS first_at, max(time) AS as_of,
-        (SELECT count(*) FROM items) AS items_known,
-        (SELECT count(*) FROM users WHERE user_id IN (SELECT user_id FROM events)) AS users_described,
-        (SELECT sum(rows_read)::BIGINT FROM loads) AS rows_read,
-        (SELECT sum(rows_loaded)::BIGINT FROM loads) AS rows_loaded,
-        (SELECT coalesce(sum(rows_overlapping), 0)::BIGINT FROM loads) AS rows_overlapping FROM events""",
-        [list(workspace.config.passive_events)],
+    totals = _totals(snapshot, workspace.config.passive_events)
+    totals |= snapshot.query(
+        """SELECT sum(rows_read)::BIGINT AS rows_read, sum(rows_loaded)::BIGINT AS rows_loaded,
+        coalesce(sum(rows_overlapping), 0)::BIGINT AS rows_overlapping FROM loads"""
     ).to_pylist()[0]
     loads = snapshot.query(
         "SELECT load_id, loaded_at, source, rows_read, rows_loaded, rows_quarantined, "
@@ -97,11 +102,29 @@ def dataset_summary(workspace: Workspace) -> DatasetSummary:
     )
     return DatasetSummary(
         version=snapshot.version,
-        events=_counts(snapshot, "SELECT event, count(*) FROM events GROUP BY event ORDER BY 2 DESC, 1"),
         quarantine=_counts(snapshot, "SELECT reason, count(*) FROM quarantine GROUP BY reason ORDER BY 2 DESC, 1"),
         loads=tuple(LoadRow(**row) for row in loads.to_pylist()),
         **totals,
     )
+
+
+def _totals(snapshot: Snapshot, passive: Sequence[str]) -> dict[str, Any]:
+    """Return what is counted in events, users and items; kept beside the version since the program does so."""
+    kept = read_totals(snapshot.directory, snapshot.keys)
+    rows = (kept or snapshot.query(_COUNTED)).to_pylist()
+    events = [row for row in rows if row["what"] == "event"]
+    counts = {(row["what"], row["name"]): row["n"] for row in rows}
+    starts = [row["first_at"] for row in events if row["name"] not in passive] or [row["first_at"] for row in events]
+    return {
+        "events": {row["name"]: row["n"] for row in sorted(events, key=lambda row: (-row["n"], row["name"]))},
+        "rows": sum(row["n"] for row in events),
+        "first_at": min(starts, default=None),
+        "as_of": max((row["last_at"] for row in events), default=None),
+        "users": counts["users", "in the log"],
+        "items": counts["items", "in the log"],
+        "items_known": counts["items", "described"],
+        "users_described": counts["users", "both"],
+    }
 
 
 def quarantine_rows(snapshot: Snapshot, limit: int = 100) -> pa.Table:

@@ -89,7 +89,9 @@ def loads_to_append(database: Database, head: Head, base: VersionRecord | None) 
     loads = [int(load) for load in database.query("SELECT load_id FROM loads ORDER BY load_id")["load_id"].to_pylist()]
     new = tuple(load for load in loads if load not in base.loads)
     rows = int(str(database.scalar("SELECT count(*) FROM events")))
-    appended = int(str(database.scalar("SELECT count(*) FROM events WHERE list_contains(?, load_id)", [list(new)])))
+    # Blocks of rows know the loads they hold: this reads those of the new loads, not all.
+    listed = ", ".join(map(str, new)) or "NULL"
+    appended = int(str(database.scalar(f"SELECT count(*) FROM events WHERE load_id IN ({listed})")))
     stands = set(base.loads) <= set(loads) and base.rows + appended == rows
     return new if stands and appended <= min(base.rows, MAX_APPENDED_ROWS) else None
 

@@ -54,11 +54,11 @@ def _find(database: Database, rules: CleaningRules, where: str) -> None:
     ):
         if marked.any():
             found = {"user": user[bounds[:-1]][marked], "rows": rows[marked], "detail": detail[marked]}
-            database.register("marked", pa.table(found))
+            database.keep("marked", pa.table(found))
             database.execute(
                 f"INSERT INTO storms SELECT user_id, '{flag}', rows, detail::VARCHAR FROM busy JOIN marked USING (user)"
             )
-            database.unregister("marked")
+            database.execute("DROP TABLE marked")
 
 
 @numba.njit(cache=True, nogil=True)

@@ -10,6 +10,8 @@ from pages.parts.i18n import language
 from pages.parts.palette import FAINT, MUTED
 
 HEIGHT = 340
+CELL_REACH = 40  # pixels from the middle of a cell at which it still answers
+HEADROOM = 62  # above a heat map: labels of its columns stand below the buttons of the chart
 # The plotly that ships with Streamlit knows English month names only; elsewhere dates are numbers.
 _NUMERIC_DATES = [
     {"dtickrange": [None, 86_400_000 * 27], "value": "%m-%d\n%Y"},
@@ -99,3 +101,30 @@ def opacities(complete: Sequence[bool], full: float = 1.0) -> list[float]:
 def hatch(complete: Sequence[bool]) -> list[str]:
     """Return one pattern for each period: those still running are hatched."""
     return ["" if done else "/" for done in complete]
+
+
+def clickable_cells(figure: go.Figure, cells: Sequence[tuple[str, str, Sequence[object]]], hovertemplate: str) -> None:
+    """Lay invisible marks over the cells of a heat map, whose own cells report neither clicks nor selections.
+
+    Parameters
+    ----------
+    figure
+        Heat maps that skip hovering; changed in place.
+    cells
+        Column label, row label and custom data of each cell.
+    hovertemplate
+        What hovering over a cell says.
+    """
+    invisible = {"marker": {"opacity": 0}}
+    figure.add_scatter(
+        x=[column for column, _row, _data in cells],
+        y=[row for _column, row, _data in cells],
+        customdata=[list(data) for _column, _row, data in cells],
+        mode="markers",
+        marker={"symbol": "square", "size": 24, "opacity": 0},
+        selected=invisible,
+        unselected=invisible,
+        hovertemplate=hovertemplate + "<extra></extra>",
+        showlegend=False,
+    )
+    figure.update_layout(hoverdistance=CELL_REACH)

@@ -8,8 +8,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from pages.parts.charts.base import HEIGHT, finish, hatch, opacities
-from pages.parts.charts.cells import make_clickable
+from pages.parts.charts.base import HEIGHT, clickable_cells, finish, hatch, opacities
 from pages.parts.i18n import _, term
 from pages.parts.palette import (
     BACKGROUND,
@@ -217,22 +216,23 @@ def matrix_heatmap(
                 [f"{shares.at[r, c]:.0%}" if share else f"{matrix.at[r, c]:,}" for c in matrix.columns]
                 for r in matrix.index
             ],
-            customdata=[
-                [[int(n), row, column, span] for column, n, span in zip(matrix.columns, line, ends, strict=True)]
-                for row, line, ends in zip(matrix.index, matrix.to_numpy().tolist(), spans, strict=True)
-            ],
             texttemplate="%{text}",
-            hovertemplate="%{y} → %{x}: %{customdata[0]:,} (%{text}%{customdata[3]})<extra></extra>",
+            hoverinfo="skip",
             showscale=False,
             xgap=2,
             ygap=2,
         )
     )
+    cells = [
+        (term(column), term(row), (int(n), row, column, span, f"{shares.at[row, column]:.0%}"))
+        for row, line, ends in zip(matrix.index, matrix.to_numpy().tolist(), spans, strict=True)
+        for column, n, span in zip(matrix.columns, line, ends, strict=True)
+    ]
+    clickable_cells(figure, cells, "%{y} → %{x}: %{customdata[0]:,} (%{customdata[4]}%{customdata[3]})")
     figure.update_yaxes(autorange="reversed")
     figure.update_xaxes(side="top")
     figure = finish(figure, height=460, legend=False, hovermode="closest").update_yaxes(showgrid=False)
-    # The buttons of the chart stand above the names of the columns.
-    return make_clickable(figure.update_layout(margin={"t": 80}))
+    return figure.update_layout(margin={"t": 80})  # the buttons of the chart stand above the names of the columns
 
 
 def trend(frame: pd.DataFrame, *, unit: str, colors: dict[str, str] | None = None, height: int = HEIGHT) -> go.Figure:
