@@ -100,7 +100,7 @@ def draw_stickiness(view: View) -> None:
         alt = _("{share} of {n} active users came in more than one period.").format(
             share=fmt.percent(once / sticky.n_users), n=fmt.number(sticky.n_users)
         )
-        figure = charts.stickiness_bars(frame, title=active_periods(sticky.spec.interval))
+        figure = charts.stickiness(frame, title=active_periods(sticky.spec.interval))
         table = Table(frame.drop(columns="key"), f"stickiness_{view.filters.slug}")
         point = clicked(chart(figure, alt=alt, key="stickiness", clickable=True, table=table), "stickiness")
         if point:

@@ -82,7 +82,7 @@ def draw_kpis(retention: Retention) -> None:
     total = int(sizes.sum())
     with st.grid(4, min_column_width=150, gap="small"):
         kpi(Kpi(_("In a cohort"), fmt.number(total), _("Sum of the cohorts' sizes.")))
-        kpi(Kpi(_("Cohorts"), fmt.number(int((sizes > 0).sum())), _("Periods in which somebody started.")))
+        kpi(Kpi(_("Periods with a start"), fmt.number(int((sizes > 0).sum())), _("Periods in which somebody started.")))
         for k in dict.fromkeys((1, min(4, len(mean) - 1))):
             if not 1 <= k < len(mean):
                 continue
@@ -102,7 +102,7 @@ def draw_kpis(retention: Retention) -> None:
 
 def draw_triangle(view: View, retention: Retention, asked: Asked) -> None:
     with card(
-        _("Cohorts"),
+        _("Cohorts by start"),
         how=_(
             "Rows are cohorts by the period of the start event; column 0 is the whole cohort. Rate = users back / "
             "users in the cohort; hovering adds Wilson's 95% interval. Pale cells with a star are not complete yet. "

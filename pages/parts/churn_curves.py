@@ -53,11 +53,15 @@ SIGNIFICANT = 0.05
 
 @dataclass(frozen=True)
 class Question:
-    """What is compared: the kind of group, the names it needs, and the day time runs from (None: first seen)."""
+    """What is compared: the kind of group, the names it needs, and the day time runs from (None: first seen).
+
+    `stamp` changes when a saved cohort does.
+    """
 
     group: str
     names: tuple[str, ...] = ()
     origin: date | None = None
+    stamp: str = ""
 
 
 def attributes_of(view: View) -> list[str]:
@@ -92,7 +96,8 @@ def ask_what(view: View) -> tuple[Question, str]:
             question = Question(group, (choose_one("attribute", _("Attribute"), attributes),))
         elif group == "saved":
             origin = pick_origin(view)
-            question = Question(group, choose_some("saved", _("Cohorts"), cohorts, most=5), origin)
+            names = choose_some("saved", _("Cohorts"), cohorts, most=5)
+            question = Question(group, names, origin, Cohorts(view.data.workspace).stamp())
         elif group == "stage":
             question = Question(group, origin=pick_origin(view))
         shape = choose("shape", _("Shown as"), SHAPES, "survival", help_text=_(SHAPE_HELP))
@@ -107,16 +112,15 @@ def answer(view: View, question: Question) -> Survival:
         return view.ask(compute_survival, SurvivalSpec(by=question.group, origin_us=at_us))
     by = question.names[0] if question.group == "labels" else BY_COHORT + SEPARATOR.join(question.names)
     moment = data.index.manifest.last_us + 1 if at_us is None else at_us
-    stamp = Cohorts(data.workspace).stamp() if question.group == "saved" else ""
     labels = data.remember(
         "group_labels",
-        f"{by}@{moment} {stamp}",
+        f"{by}@{moment} {question.stamp}",
         lambda: group_labels(data.index, data.config, data.snapshot, by, moment, data.rules),
     )
     spec = SurvivalSpec(by="labels", labels=labels, origin_us=at_us, users=view.mask)
     return data.remember(
         "survival",
-        f"{by}@{moment} {stamp} {view.people}",
+        f"{by}@{moment} {question.stamp} {view.people}",
         lambda: compute_survival(data.index, data.config, spec),
     )
 
@@ -307,7 +311,7 @@ def pairs_frame(pairs: Sequence[Pair]) -> pd.DataFrame:
     )
 
 
-def draw_means(view: View, survival: Survival) -> None:
+def draw_means(view: View, survival: Survival, question: Question) -> None:
     """Draw the table of medians and means, and the pairs of groups."""
     longest = max((int(curve.days[-1]) for curve in survival.curves), default=0)
     if longest < 1:
@@ -330,7 +334,8 @@ def draw_means(view: View, survival: Survival) -> None:
                 ":material/info: "
                 + _("“(not known)” is no value of the attribute and is compared with nothing; see the definition.")
             )
-        pairs = survival.pairs(until)
+        key = f"{question} {until} {view.people}"
+        pairs = view.data.remember("survival_pairs", key, lambda: survival.pairs(until))
         if pairs:
             alt = _("Every two groups compared")
             draw_table(Table(pairs_frame(pairs), "pairs"), alt=alt, key="churn_pairs", label=alt)
@@ -366,4 +371,4 @@ def draw(view: View) -> None:
     origin = question.origin
     since = _("days since first seen") if origin is None else _("days since {day}").format(day=fmt.day(origin))
     draw_curves(view, survival, shape, since)
-    draw_means(view, survival)
+    draw_means(view, survival, question)

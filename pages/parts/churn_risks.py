@@ -16,6 +16,7 @@ from pages.parts.i18n import _, text
 from pages.parts.rows import pick_row
 from pages.parts.states import draw_nothing
 from pages.parts.users_list import list_button, open_list
+from ulm_core.jobs.records import JobState
 from ulm_core.lifecycle.periods import local_datetime
 from ulm_core.training.churn_risk import ChurnRisk, RiskSpec, RiskTest, compute_churn_risk
 from ulm_core.training.promoted_risk import promoted_run, saved_risks
@@ -23,6 +24,7 @@ from ulm_core.training.promoted_risk import promoted_run, saved_risks
 BANDS = ((0.5, 1.0), (0.3, 0.5), (0.1, 0.3), (0.0, 0.1))
 SHOWN = 300
 SCORING = ("score-churn",)
+BROKEN = (JobState.FAILED, JobState.CRASHED)
 
 
 def answer(view: View) -> ChurnRisk:
@@ -53,6 +55,9 @@ def _offer_scoring(run: str) -> None:
             ":material/info: "
             + _("The promoted model “{run}” has not scored these users yet; a smaller model answers.").format(run=run)
         )
+        last = jobs.latest(SCORING)
+        if last is not None and last.state in BROKEN:
+            st.caption(":material/error: " + jobs.error_text(last))
         if st.button(
             _("Score with the promoted model"), key="risk_score", type="tertiary", icon=":material/play_arrow:"
         ):

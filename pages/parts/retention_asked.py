@@ -21,7 +21,7 @@ from ulm_core.lifecycle.retention import RetentionSpec
 
 KINDS = {"first-time": N_("First time"), "first-ever": N_("First ever"), "recurring": N_("Recurring")}
 MODES = {
-    "on": N_("On"),
+    "on": N_("On exactly"),
     "on-or-after": N_("On or after"),
     "on-or-before": N_("On or before"),
     "streak": N_("Streak"),
@@ -77,11 +77,11 @@ def _interval(view: View) -> str:
     asked = url.get("unit", view.filters.interval)
     st.session_state["retention_interval"] = asked if asked in INTERVALS else view.filters.interval
     st.selectbox(
-        _("Period"),
+        _("Length of a period"),
         INTERVALS,
         format_func=lambda word: _(PERIOD_WORDS[word]),
         key="retention_interval",
-        width=130,
+        width=150,
         on_change=lambda: url.put("unit", st.session_state["retention_interval"]),
     )
     return str(st.session_state["retention_interval"])

@@ -102,9 +102,9 @@ def test_a_bug_shows_a_reference_and_no_traceback(
 
 
 def test_a_path_that_does_not_exist_is_said_plainly(open_page: OpenPage, small_workspace: Workspace) -> None:
-    app = open_page(small_workspace, "data")
-    app.text_input(key="path_file").set_value("/no/such/file.csv").run()
-    app.button(key="path_start").click().run()
+    app = open_page(small_workspace, "data", section="add", source="path")
+    app.text_input(key="path_place").set_value("/no/such/file.csv")
+    next(button for button in app.button if button.label == "Look at it").click().run()
     assert not app.exception
     assert "/no/such/file.csv" in app.warning[0].value
 

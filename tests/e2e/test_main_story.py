@@ -63,7 +63,7 @@ def test_open_filter_train_promote_and_read_a_waterfall(page: Any, studio: Studi
     assert base + shares == pytest.approx(score, abs=0.0021)  # three numbers rounded to three decimals
 
 
-@pytest.mark.parametrize("path", ["", "lifecycle", "funnel", "churn", "user", "training", "data"])
+@pytest.mark.parametrize("path", ["", "lifecycle", "funnel", "churn", "value", "user", "training", "data"])
 def test_every_page_opens_by_its_own_address_in_both_languages(page: Any, studio: Studio, path: str) -> None:
     for language in ("en", "zh"):
         visit(page, studio, f"{path}?lang={language}")

@@ -89,13 +89,33 @@ class TestPairs:
         assert test is not None
         assert pair.log_rank_p == pytest.approx(test.p_value)
 
+    @settings(max_examples=60, deadline=None)
+    @given(STAYS, STAYS)
+    def test_log_rank_equals_lifelines(self, one, other):
+        (days, churned), (days_2, churned_2) = arrays(one), arrays(other)
+        curves = [fit_curve(name, *own, 0.95) for name, own in (("a", (days, churned)), ("b", (days_2, churned_2)))]
+        (pair,) = compare_pairs(curves, [(days, churned), (days_2, churned_2)], 10)
+        group = np.repeat([0, 1], [len(days), len(days_2)])
+        test = log_rank(np.concatenate([days, days_2]), group, np.concatenate([churned, churned_2]))
+        if test is not None and not math.isnan(pair.log_rank_p):
+            assert pair.log_rank_p == pytest.approx(test.p_value, abs=1e-9)
+        else:
+            assert math.isnan(pair.log_rank_p)
+            assert test is None or test.p_value == pytest.approx(1)
+
     def test_every_two_groups_once_and_corrected_over_those_that_can_be_compared(self):
         pairs = self.pairs(self.A, self.B, self.C)
         assert [(p.first, p.second) for p in pairs] == [("0", "1"), ("0", "2"), ("1", "2")]
         assert math.isnan(pairs[1].p_value)
         assert pairs[0].p_holm == pairs[0].p_value  # the only difference of means that is known
-        ranks = [p.log_rank_p for p in pairs]
-        assert [p.log_rank_holm for p in pairs] == pytest.approx(holm(ranks), nan_ok=True)
+        # Nobody of the others churned while the third group was watched.
+        assert pairs[0].log_rank_holm == pairs[0].log_rank_p
+        assert math.isnan(pairs[1].log_rank_p)
+
+    def test_p_values_are_corrected_over_all_pairs(self):
+        pairs = self.pairs(self.A, self.B, ([7, 8, 30], [True, True, False]))
+        assert [p.log_rank_holm for p in pairs] == pytest.approx(holm([p.log_rank_p for p in pairs]))
+        assert [p.p_holm for p in pairs] == pytest.approx(holm([p.p_value for p in pairs]))
 
     def test_equal_groups_without_churn_do_not_differ(self):
         (pair,) = self.pairs(([30, 30], [False] * 2), ([30], [False]))

@@ -243,9 +243,9 @@ class TestValue:
         frame = pd.DataFrame(
             {"frequency": ["0", "1"], "silence": ["0", "4-7"], "order": [0, 1], "users": [3, 2], "expected": [1.0, 2.5]}
         )
-        cells = value.matrix(frame, "expected", unit="purchases").data[0]
+        cells, marks = value.matrix(frame, "expected", unit="purchases").data
         assert [list(line) for line in cells.z] == [[1.0, None], [None, 2.5]]
-        assert list(cells.customdata[1][1]) == ["1", "4-7", 2.0]
+        assert [list(data)[:3] for data in marks.customdata] == [["0", "0", 3], ["1", "4-7", 2]]
 
     def test_holdout_and_groups(self) -> None:
         frame = pd.DataFrame({"frequency": ["0", "1"], "users": [3, 2], "expected": [1.0, 2.0], "actual": [1.5, 2.0]})

@@ -103,7 +103,12 @@ def hatch(complete: Sequence[bool]) -> list[str]:
     return ["" if done else "/" for done in complete]
 
 
-def clickable_cells(figure: go.Figure, cells: Sequence[tuple[str, str, Sequence[object]]], hovertemplate: str) -> None:
+def clickable_cells(
+    figure: go.Figure,
+    cells: Sequence[tuple[str, str, Sequence[object]]],
+    hovertemplate: str,
+    shape: tuple[int, int] | None = None,
+) -> None:
     """Lay invisible marks over the cells of a heat map, whose own cells report neither clicks nor selections.
 
     Parameters
@@ -114,6 +119,8 @@ def clickable_cells(figure: go.Figure, cells: Sequence[tuple[str, str, Sequence[
         Column label, row label and custom data of each cell.
     hovertemplate
         What hovering over a cell says.
+    shape
+        Rows and columns of the heat map: its axes end with its cells instead of making room for the marks.
     """
     invisible = {"marker": {"opacity": 0}}
     figure.add_scatter(
@@ -128,3 +135,6 @@ def clickable_cells(figure: go.Figure, cells: Sequence[tuple[str, str, Sequence[
         showlegend=False,
     )
     figure.update_layout(hoverdistance=CELL_REACH)
+    if shape is not None:
+        figure.update_yaxes(range=[shape[0] - 0.5, -0.5], autorange=False)
+        figure.update_xaxes(range=[-0.5, shape[1] - 0.5])

@@ -10,8 +10,8 @@ from pages.parts.i18n import _
 from pages.parts.palette import BACKGROUND, BRAND, MUTED, SERIES, series_colors
 
 
-def stickiness_bars(frame: pd.DataFrame, *, title: str) -> go.Figure:
-    """Bars of users by number of active periods, one colour a group.
+def stickiness(frame: pd.DataFrame, *, title: str) -> go.Figure:
+    """Users by number of active periods: bars, or with groups a line of shares each.
 
     Parameters
     ----------
@@ -21,21 +21,25 @@ def stickiness_bars(frame: pd.DataFrame, *, title: str) -> go.Figure:
         What the numbers count.
     """
     names = list(dict.fromkeys(frame["group"]))
-    colors = {names[0]: BRAND} if len(names) == 1 else series_colors(names)
+    colors = series_colors(names)
     figure = go.Figure()
     for name in names:
         part = frame[frame["group"] == name]
-        figure.add_bar(
-            x=part["active_periods"],
-            y=part["users"] if len(names) == 1 else part["share"],
-            name=name,
-            marker={"color": colors.get(name, MUTED), "line": {"color": BACKGROUND, "width": 0.6}},
-            customdata=part[["active_periods", "key", "users", "share"]].to_numpy().tolist(),
-            hovertemplate="%{customdata[2]:,} (%{customdata[3]:.1%})",
-        )
-    figure.update_layout(barmode="group")
+        shared = {
+            "x": part["active_periods"],
+            "name": name,
+            "customdata": part[["active_periods", "key", "users", "share"]].to_numpy().tolist(),
+            "hovertemplate": "%{customdata[2]:,} (%{customdata[3]:.1%})",
+        }
+        if len(names) == 1:
+            figure.add_bar(
+                **shared, y=part["users"], marker={"color": BRAND, "line": {"color": BACKGROUND, "width": 0.6}}
+            )
+        else:
+            line = {"color": colors.get(name, MUTED), "width": 2}
+            figure.add_scatter(**shared, y=part["share"], mode="lines+markers", marker={"size": 5}, line=line)
     unit = _("users") if len(names) == 1 else _("share of the group's users")
-    figure.update_yaxes(tickformat=",d" if len(names) == 1 else ".0%")
+    figure.update_yaxes(tickformat=",d" if len(names) == 1 else ".0%", rangemode="tozero")
     finished = finish(figure, unit=unit, legend=len(names) > 1)
     return finished.update_xaxes(title={"text": title, "font": {"size": 12}}, tickformat="d")
 

@@ -25,10 +25,11 @@ def step_label(offset: int) -> str:
 
 def _nodes(links: pd.DataFrame) -> pd.DataFrame:
     """Return nodes (offset, event, users) with their place, each column from the largest down."""
-    left = links.groupby(["offset", "source"])["users"].sum().rename_axis(["offset", "event"])
-    last = links[links["offset"] == links["offset"].max()].groupby("target")["users"].sum()
-    right = pd.concat({links["offset"].max() + 1: last}, names=["offset", "event"])
-    nodes = pd.concat([left, right]).rename("users").reset_index()
+    names = ["offset", "event"]
+    out = links.groupby(["offset", "source"])["users"].sum().rename_axis(names)
+    into = links.assign(offset=links["offset"] + 1).groupby(["offset", "target"])["users"].sum().rename_axis(names)
+    # With every occurrence a user may come from two events and go to one: the larger side gives the height.
+    nodes = pd.concat([out, into]).groupby(names).max().rename("users").reset_index()
     nodes = nodes.sort_values(["offset", "users"], ascending=[True, False], ignore_index=True)
     whole = nodes.groupby("offset")["users"].sum().max()
     room = 1 - GAP * nodes.groupby("offset").size().max()
@@ -136,8 +137,8 @@ def step_matrix(frame: pd.DataFrame) -> go.Figure:
         (step_label(row.offset), term(row.event), (row.offset, row.event, row.users, f"{row.share:.0%}"))
         for row in frame.itertuples()
     ]
-    clickable_cells(figure, cells, "%{y}, %{x}: %{customdata[2]:,} (%{customdata[3]})")
-    figure.update_yaxes(autorange="reversed", type="category")
+    clickable_cells(figure, cells, "%{y}, %{x}: %{customdata[2]:,} (%{customdata[3]})", share.shape)
+    figure.update_yaxes(type="category")
     figure.update_xaxes(side="top", type="category")
     height = 100 + 34 * max(len(order), 3)
     finished = finish(figure, height=height, legend=False, hovermode="closest")

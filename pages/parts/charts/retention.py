@@ -14,6 +14,7 @@ from pages.parts.palette import BRAND, BRAND_SOFT, MUTED, SEQUENTIAL_SCALE, TEXT
 ROW_PIXELS = 25
 MOST_PIXELS = 980
 LABELLED_COLUMNS = 18  # with more, the numbers would not fit; hovering has them
+MOST_TICKS = 27
 RUNNING = 0.5
 
 
@@ -68,9 +69,11 @@ def triangle(
         figure,
         [(columns[row.column], cohorts[row.cohort], (row.cohort, row.column, row.note)) for row in known.itertuples()],
         "%{customdata[2]}",
+        (len(cohorts), len(columns)),
     )
-    figure.update_yaxes(autorange="reversed", type="category", showgrid=False)
-    figure.update_xaxes(side="top", type="category")
+    figure.update_yaxes(type="category", showgrid=False)
+    # With many columns every label would touch the next one.
+    figure.update_xaxes(side="top", type="category", dtick=1 + len(columns) // MOST_TICKS)
     height = min(MOST_PIXELS, 90 + ROW_PIXELS * max(len(cohorts), 4))
     finished = finish(figure, height=height, legend=False, hovermode="closest")
     return finished.update_yaxes(showgrid=False).update_layout(margin={"t": HEADROOM})
@@ -110,7 +113,8 @@ def curves(frame: pd.DataFrame, *, unit: str, is_share: bool, title: str) -> go.
             hovertemplate="%{y:.1%}" if is_share else "%{y:,.2f}",
         )
     figure.update_yaxes(rangemode="tozero", tickformat=".0%" if is_share else ",~s")
-    figure.update_xaxes(type="category", title={"text": title, "font": {"size": 12}})
+    n_columns = frame["column"].nunique()
+    figure.update_xaxes(type="category", dtick=1 + n_columns // MOST_TICKS)
     finished = finish(figure, unit=unit, legend=len(names) > 1, height=320)
     return finished.update_xaxes(title={"text": title, "font": {"size": 12}})
 

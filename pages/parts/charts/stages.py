@@ -228,8 +228,7 @@ def matrix_heatmap(
         for row, line, ends in zip(matrix.index, matrix.to_numpy().tolist(), spans, strict=True)
         for column, n, span in zip(matrix.columns, line, ends, strict=True)
     ]
-    clickable_cells(figure, cells, "%{y} → %{x}: %{customdata[0]:,} (%{customdata[4]}%{customdata[3]})")
-    figure.update_yaxes(autorange="reversed")
+    clickable_cells(figure, cells, "%{y} → %{x}: %{customdata[0]:,} (%{customdata[4]}%{customdata[3]})", matrix.shape)
     figure.update_xaxes(side="top")
     figure = finish(figure, height=460, legend=False, hovermode="closest").update_yaxes(showgrid=False)
     return figure.update_layout(margin={"t": 80})  # the buttons of the chart stand above the names of the columns

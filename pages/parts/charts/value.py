@@ -6,7 +6,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from pages.parts import fmt
-from pages.parts.charts.base import finish
+from pages.parts.charts.base import clickable_cells, finish
 from pages.parts.i18n import _, term
 from pages.parts.palette import BRAND, BRAND_SOFT, MUTED, SEQUENTIAL_SCALE, TEXT, series_colors
 
@@ -41,22 +41,25 @@ def matrix(frame: pd.DataFrame, value: str, *, unit: str, digits: int = 1) -> go
                 ["" if (found := cell(row, column, value)) is None else fmt.number(found, digits) for column in columns]
                 for row in rows
             ],
-            customdata=[[[row, column, cell(row, column, "users") or 0] for column in columns] for row in rows],
             texttemplate="%{text}",
-            hovertemplate=_("{x} repeat purchases, last {y} weeks ago: {n} customers").format(
-                x="%{y}", y="%{x}", n="%{customdata[2]:,}"
-            )
-            + "<br>%{text} "
-            + unit
-            + "<extra></extra>",
+            hoverinfo="skip",
             showscale=False,
-            hoverongaps=False,
             xgap=2,
             ygap=2,
         )
     )
-    figure.update_xaxes(type="category")
-    figure.update_yaxes(type="category")
+    filled = [
+        (str(row.silence), str(row.frequency), (row.frequency, row.silence, row.users, fmt.number(shown, digits)))
+        for row, shown in zip(frame.itertuples(), frame[value], strict=True)
+    ]
+    says = _("{x} repeat purchases, last {y} weeks ago: {n} customers")
+    clickable_cells(
+        figure,
+        filled,
+        says.format(x="%{y}", y="%{x}", n="%{customdata[2]:,}") + "<br>%{customdata[3]} " + unit,
+    )
+    figure.update_xaxes(type="category", categoryorder="array", categoryarray=columns)
+    figure.update_yaxes(type="category", categoryorder="array", categoryarray=rows)
     figure = finish(figure, unit=_("repeat purchases"), height=430, legend=False, hovermode="closest")
     figure.update_xaxes(title={"text": _("weeks since the last purchase"), "font": {"size": 12}})
     return figure.update_yaxes(showgrid=False)
