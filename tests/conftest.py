@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -16,6 +17,10 @@ from ulm_core.events.samples import get_sample
 from ulm_core.settings import get_settings
 from ulm_core.timeline.publish import import_bundle, import_file
 from ulm_core.workspace import Workspace, WorkspaceConfig
+
+# A busy machine is slow at drawing examples too; that says nothing about the code.
+settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("house")
 
 
 def pass_over(reason: str) -> NoReturn:
