@@ -6,7 +6,7 @@ The log is the simulator's. Every load, and every run of the peer, is a process 
 threads and the same `memory_limit`; a load is everything from the call to the switch of versions: reading, cleaning,
 quarantine, warehouse, snapshot, index. `stages` are the stages of every user at the end of the log, computed on what
 was loaded. The append is the log's last deliveries (about 1%) on top of the rest; opening is a new process from the
-open call to the first numbers (events, users, time span), then to the stages.
+open call to the summary (events by kind, users, items, time span, quarantine), and one to everybody's stages.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from ulm_core.lifecycle.stages import stages_at  # noqa: E402
 from ulm_core.settings import get_settings  # noqa: E402
 from ulm_core.timeline.index import TimelineIndex  # noqa: E402
 from ulm_core.timeline.publish import import_log  # noqa: E402
+from ulm_core.warehouse.reports import dataset_summary  # noqa: E402
 from ulm_core.workspace import Workspace  # noqa: E402
 
 ROWS_PER_USER = 82  # of the default shop over a year
@@ -82,9 +83,9 @@ def stages(folder: str) -> None:
 
 
 def first_number(folder: str) -> None:
-    """Open a workspace as a page does, up to its first numbers."""
-    manifest = TimelineIndex.open(Workspace(Path(folder))).manifest
-    assert min(manifest.n_events, manifest.n_users) > 0
+    """Open a workspace as a page does, up to its summary: events by kind, users, items, time span, quarantine."""
+    workspace = Workspace(Path(folder))
+    assert dataset_summary(workspace).rows == TimelineIndex.open(workspace).manifest.n_events
 
 
 WORK: dict[str, Callable[..., None]] = {

@@ -69,6 +69,26 @@ def test_any_split_into_loads_gives_the_same_timeline(rows: list[tuple[object, .
         assert events_of(split) == events_of(whole)
 
 
+@settings(max_examples=8, deadline=None, derandomize=True, phases=[Phase.generate])
+@given(st.lists(ROW, min_size=1, max_size=20), st.data())
+def test_any_permutation_split_and_repetition_gives_the_same_timeline(
+    rows: list[tuple[object, ...]], data: st.DataObject
+) -> None:
+    rest = data.draw(st.permutations(rows))
+    cut = data.draw(st.integers(0, len(rows)))
+    again = st.lists(st.sampled_from(rows), max_size=6)
+    parts = [rest[:cut] + data.draw(again), rest[cut:] + data.draw(again), data.draw(again)]
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        once, often = Workspace(folder / "once"), Workspace(folder / "often")
+        load(once, rows, "once", folder)
+        for number, part in enumerate(parts):
+            if part:
+                load(often, part, f"part{number}", folder)
+        assert index_bytes(often) == index_bytes(once)
+        assert events_of(often) == events_of(once)
+
+
 def test_late_events_new_users_and_items_are_merged_not_rebuilt(
     workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
