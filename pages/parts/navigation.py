@@ -154,7 +154,7 @@ def declare() -> Page:
         )
         sections.setdefault(_(info.group), []).append(page)
     st.session_state[_DECLARED] = True
-    return st.navigation(sections)
+    return st.navigation(sections, expanded=True)
 
 
 def ensure_declared(name: str) -> None:

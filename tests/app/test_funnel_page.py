@@ -17,6 +17,7 @@ def test_every_closer_look_draws_in_both_languages(open_page: OpenPage, small_wo
         app = open_page(small_workspace, "funnel", lang=lang, period="all", step=STEPS, show=detail)
         assert not app.exception
         assert not app.error
+        assert not app.warning
 
 
 def test_numbers_are_those_of_the_log(open_page: OpenPage, small_workspace: Workspace) -> None:

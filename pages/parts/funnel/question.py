@@ -219,7 +219,7 @@ def ask(view: View, spec: FunnelSpec) -> Funnel:
     def compute(index: TimelineIndex, config: WorkspaceConfig, masked: FunnelSpec) -> Funnel:
         return compute_funnel(index, config, masked, view.data.snapshot)
 
-    return view.ask(compute, spec)
+    return view.ask(compute, spec, by=spec.model_dump_json(include={"labels"}))
 
 
 def groups(view: View, by: str) -> UserLabels:
