@@ -1,6 +1,7 @@
 # Every chore of the project; `make help` names them.
 SHELL := /bin/bash
 PYTHON ?= python3
+WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 export HF_HUB_OFFLINE ?= 1
@@ -30,7 +31,7 @@ run: $(VENV)/.run-stamp ## set up, load the sample on the first start, open the 
 	@exec $(BIN)/python -m ulm_core start
 
 test: $(VENV)/.dev-stamp lint typecheck ## everything CI runs: lint, types, unit, page and browser tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 unit: $(VENV)/.dev-stamp ## the quick tests only
 	$(BIN)/python -m pytest -m "not slow and not e2e"
