@@ -20,8 +20,12 @@ READY = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 PAGES = {
     "overview": "",
     "lifecycle": "lifecycle",
+    "stages": "stages",
     "funnel": "funnel",
+    "retention": "retention",
     "churn": "churn",
+    "value": "value",
+    "cohorts": "cohorts",
     "user": "user",
     "training": "training",
     "data": "data",
