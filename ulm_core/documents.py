@@ -81,7 +81,8 @@ class Documents(Generic[T]):
 
     def all(self) -> dict[str, Saved[T]]:
         """Return the newest version of every document by name."""
-        return {name: self.get(name) for name in self.names()}
+        files = [self._read(path) for path in self.directory.glob("*.json")]
+        return {file.name: file.versions[-1] for file in sorted(files, key=lambda file: file.name)}
 
     def get(self, name: str, version: int | None = None) -> Saved[T]:
         """Return a document, by default its newest version.

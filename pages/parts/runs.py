@@ -172,12 +172,8 @@ def mark_best(frame: pd.DataFrame) -> pd.DataFrame:
 
 def differing(run: RunRecord) -> dict[str, str]:
     """Return the settings that differ from the defaults, in words."""
-    default = FineTuneConfig()
-    return {
-        label_of(name): option_of(getattr(run.config, name))
-        for name in FineTuneConfig.model_fields
-        if name != "name" and getattr(run.config, name) != getattr(default, name)
-    }
+    found = run.config.differing(FineTuneConfig())
+    return {label_of(name): option_of(own) for name, (own, _default) in found.items()}
 
 
 def draw_verdict(run: RunRecord) -> None:

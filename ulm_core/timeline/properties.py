@@ -86,8 +86,6 @@ def property_column(index: TimelineIndex, snapshot: Snapshot, name: str) -> Prop
     """
     if index.directory.parent != snapshot.directory:
         raise InputError(N_("Conditions on event properties need timelines of users, not of another key."))
-    if index.directory.parent != snapshot.directory:
-        raise UlmError(N_("Event properties can be asked for users only, not for another entity."), code="bad_entity")
     if name not in property_names(snapshot):
         raise NotFoundError.for_name("property", name, property_names(snapshot))
     stem = hashlib.sha256(name.encode()).hexdigest()[:24]

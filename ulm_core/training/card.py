@@ -60,9 +60,5 @@ def _table(run: RunRecord) -> list[str]:
 
 
 def _settings(config: FineTuneConfig) -> list[str]:
-    default = FineTuneConfig()
-    return [
-        f"- {name}: {getattr(config, name)} (default {getattr(default, name)})"
-        for name in FineTuneConfig.model_fields
-        if name != "name" and getattr(config, name) != getattr(default, name)
-    ]
+    differing = config.differing(FineTuneConfig())
+    return [f"- {name}: {own} (default {default})" for name, (own, default) in differing.items()]

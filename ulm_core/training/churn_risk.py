@@ -12,6 +12,7 @@ from pydantic import Field
 
 from ulm_core.errors import InputError, NotFoundError
 from ulm_core.lifecycle.horizon import learn_churn_horizon
+from ulm_core.lifecycle.intervals import wilson
 from ulm_core.lifecycle.periods import to_datetime
 from ulm_core.lifecycle.results import Result, Spec, Stopwatch, UserCodes, number_or_none
 from ulm_core.lifecycle.rules import workspace_rules
@@ -92,16 +93,15 @@ class RiskTest:
         """Return bin, users, said (mean risk), churned (share), with its 95% Wilson interval."""
         place = self.bins()
         rows = [(k, self.risk[place == k], self.churned[place == k]) for k in np.unique(place).tolist()]
-        shares = [float(seen.mean()) for _, _, seen in rows]
-        bounds = [_wilson(share, len(seen)) for share, (_, _, seen) in zip(shares, rows, strict=True)]
+        lower, upper = wilson([seen.sum() for _, _, seen in rows], [len(seen) for _, _, seen in rows])
         return pa.table(
             {
                 "bin": [k + 1 for k, _, _ in rows],
                 "users": [len(said) for _, said, _ in rows],
                 "said": [float(said.mean()) for _, said, _ in rows],
-                "churned": shares,
-                "lower": [low for low, _ in bounds],
-                "upper": [high for _, high in bounds],
+                "churned": [float(seen.mean()) for _, _, seen in rows],
+                "lower": lower,
+                "upper": upper,
             }
         )
 
@@ -124,12 +124,6 @@ class RiskTest:
             "constant_brier": self.constant_brier,
             "calibration_error": self.calibration_error,
         }
-
-
-def _wilson(share: float, n: int, z: float = 1.959963984540054) -> tuple[float, float]:
-    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
-    reach = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return max(middle - float(reach), 0.0), min(middle + float(reach), 1.0)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -11,7 +11,6 @@ from safetensors.numpy import load_file, save_file
 
 from ulm_core.errors import InputError
 from ulm_core.messages import N_, Message, message
-from ulm_core.training.config import FineTuneConfig
 from ulm_core.training.judge import Judge
 from ulm_core.training.ranking import Difference, RankingMetrics, paired_difference
 from ulm_core.training.runs import RunRecord, RunStore
@@ -74,12 +73,6 @@ def save_per_user(directory: Path, judge: Judge, metrics: RankingMetrics) -> Non
     )
 
 
-def differing_settings(first: FineTuneConfig, second: FineTuneConfig) -> dict[str, tuple[object, object]]:
-    """Return the settings that are not the same, in the order of the form; the name is none."""
-    pairs = {name: (getattr(first, name), getattr(second, name)) for name in FineTuneConfig.model_fields}
-    return {name: pair for name, pair in pairs.items() if name != "name" and pair[0] != pair[1]}
-
-
 def compare_runs(store: RunStore, first: RunRecord, second: RunRecord) -> RunsCompared:
     """Return the comparison of two runs.
 
@@ -102,7 +95,7 @@ def compare_runs(store: RunStore, first: RunRecord, second: RunRecord) -> RunsCo
         second,
         paired_difference(tables[0]["ndcg10"], tables[1]["ndcg10"]),
         len(tables[0]["user"]),
-        differing_settings(first.config, second.config),
+        first.config.differing(second.config),
     )
 
 

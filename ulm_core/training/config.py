@@ -81,6 +81,17 @@ class FineTuneConfig(BaseModel):
             raise ValueError("without text, items need ids: set use_ids or another text_mode")
         return self
 
+    def differing(self, other: FineTuneConfig) -> dict[str, tuple[object, object]]:
+        """Return the settings that are not those of `other`, in the order of the form; the name is none.
+
+        Returns
+        -------
+        dict
+            Setting -> (value here, value of `other`).
+        """
+        pairs = {name: (getattr(self, name), getattr(other, name)) for name in type(self).model_fields}
+        return {name: pair for name, pair in pairs.items() if name != "name" and pair[0] != pair[1]}
+
     @property
     def title(self) -> str:
         """Name of the run, made up where none was given."""

@@ -22,6 +22,7 @@ from ulm_core.timeline.index import TimelineIndex
 from ulm_core.training.baselines import ranking_baselines
 from ulm_core.training.batches import ChurnLabels, Examples, Targets, target_items
 from ulm_core.training.config import FineTuneConfig
+from ulm_core.training.finetune import REFIT_PEAK, VALIDATION_USERS
 from ulm_core.training.judge import FOREVER, Judge, without
 from ulm_core.training.learner import Learner, Material, Validation
 from ulm_core.training.preparation import ItemTexts, Prepared, prepare
@@ -34,8 +35,6 @@ from ulm_core.workspace import WorkspaceConfig
 
 #: Days between the moments at which item statistics are taken; an example uses the latest before it.
 STATISTICS_DAYS = 7
-VALIDATION_USERS = 1000
-REFIT_PEAK = 0.3
 
 
 @dataclass(frozen=True, eq=False)
