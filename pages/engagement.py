@@ -7,11 +7,11 @@ from datetime import date
 import pandas as pd
 import streamlit as st
 
-from pages.parts import fmt, url
+from pages.parts import fmt
 from pages.parts.breakdown import group_name, pick_breakdown
 from pages.parts.cards import Kpi, Table, card, chart, clicked, kpi
 from pages.parts.charts import engagement as charts
-from pages.parts.controls import choose
+from pages.parts.controls import choose, choose_number
 from pages.parts.events import pick_event
 from pages.parts.frame import View, begin_page
 from pages.parts.i18n import N_, _, text
@@ -30,28 +30,12 @@ WINDOW_NAMES = {"day": N_("Daily (DAU)"), "week": N_("Weekly (WAU)"), "month": N
 MOST_MINUTES = 24 * 60
 
 
-def number_input(name: str, label: str, default: int, most: int) -> int:
-    """Draw a whole number from 1 on whose value is in the URL, and return it."""
-    key = f"engagement_{name}"
-    asked = url.get(name, str(default)) or ""
-    st.session_state[key] = int(asked) if asked.isdecimal() and 1 <= int(asked) <= most else default
-    st.number_input(
-        label,
-        min_value=1,
-        max_value=most,
-        key=key,
-        width=150,
-        on_change=lambda: url.put(name, str(st.session_state[key])),
-    )
-    return int(st.session_state[key])
-
-
 def ask_stickiness(view: View) -> Stickiness:
     """Draw the question of the stickiness card and return its answer."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         event = pick_event(view, "event", _("Event"))
         operator = choose("criterion", _("Times per period"), CRITERIA, "gte")
-        value = number_input("times", _("Times"), 1, 1000)
+        value = choose_number("times", _("Times"), 1, 1, 1000)
         counted = choose("counted", _("Active"), COUNTED, "exact")
         by, labels = pick_breakdown(view)
     low, high = view.range_us
@@ -172,7 +156,7 @@ def ask_sessions(view: View) -> Sessions:
     """Draw the pause that ends a session, learnt or set, and return the sessions."""
     data = view.data
     gap = data.remember("learn_session_gap", "", lambda: learn_session_gap(data.index, data.config))
-    minutes = number_input("gap", _("Pause (minutes)"), max(1, round(gap.seconds / 60)), MOST_MINUTES)
+    minutes = choose_number("gap", _("Pause (minutes)"), max(1, round(gap.seconds / 60)), 1, MOST_MINUTES)
     with st.expander(_("Where this pause comes from"), icon=":material/school:"):
         st.caption(text(gap.sentence()))
         frame = pd.DataFrame({"minutes": gap.pauses / 60, "pauses": gap.counts})

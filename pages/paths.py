@@ -5,10 +5,10 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from pages.parts import fmt, url
+from pages.parts import fmt
 from pages.parts.cards import Table, card, chart, clicked
 from pages.parts.charts import paths as charts
-from pages.parts.controls import choose
+from pages.parts.controls import choose, choose_number
 from pages.parts.events import pick_event
 from pages.parts.frame import View, begin_page
 from pages.parts.i18n import N_, _, term
@@ -24,22 +24,6 @@ CUTS = {"never": N_("Never"), "30": N_("30 min"), "1440": N_("1 day"), "10080": 
 CUT_HELP = N_("A longer pause ends the path: what lies beyond it is another visit.")
 
 
-def pick_steps(name: str, label: str, default: int) -> int:
-    """Draw a number of steps whose value is in the URL, and return it."""
-    key = f"paths_{name}"
-    asked = url.get(name, str(default)) or ""
-    st.session_state[key] = int(asked) if asked.isdecimal() and int(asked) <= MAX_STEPS else default
-    st.number_input(
-        label,
-        min_value=0,
-        max_value=MAX_STEPS,
-        key=key,
-        width=130,
-        on_change=lambda: url.put(name, str(st.session_state[key])),
-    )
-    return int(st.session_state[key])
-
-
 def default_event(view: View) -> str:
     """Return the conversion most people know of, else the most frequent event."""
     names = list(view.data.summary.events)
@@ -51,8 +35,8 @@ def ask(view: View) -> Paths:
     box = st.container(border=True, key="paths_question")
     with box, st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         around = pick_event(view, "around", _("Around"), default=default_event(view), any_event=False)
-        before = pick_steps("before", _("Steps before"), 2)
-        after = pick_steps("after", _("Steps after"), 3)
+        before = choose_number("before", _("Steps before"), 2, 0, MAX_STEPS, width=130)
+        after = choose_number("after", _("Steps after"), 3, 0, MAX_STEPS, width=130)
         occurrence = choose("occurrence", _("Occurrence"), OCCURRENCES, "first")
         repeats = choose("repeats", _("The same again"), REPEATS, "once")
         cut = choose("cut", _("Cut at a pause of"), CUTS, "never", help_text=_(CUT_HELP))

@@ -7,11 +7,11 @@ from functools import partial
 import pandas as pd
 import streamlit as st
 
-from pages.parts import fmt, navigation, url
+from pages.parts import fmt, navigation
 from pages.parts.cards import Kpi, Table, card, chart, clicked, download, draw_table, kpi
 from pages.parts.charts import value as charts
 from pages.parts.churn_curves import attributes_of
-from pages.parts.controls import choose, choose_one
+from pages.parts.controls import choose, choose_number, choose_one
 from pages.parts.frame import View, begin_page
 from pages.parts.i18n import N_, _, term
 from pages.parts.rows import pick_row
@@ -40,19 +40,15 @@ DEFAULT_DISCOUNT, MOST_DISCOUNT = 10, 50
 
 def pick_discount() -> int:
     """Draw the yearly discount rate in percent, and return it."""
-    asked = url.get("discount", "") or ""
-    is_valid = asked.isdecimal() and int(asked) <= MOST_DISCOUNT
-    st.session_state["value_discount"] = int(asked) if is_valid else DEFAULT_DISCOUNT
-    st.number_input(
+    return choose_number(
+        "discount",
         _("Discount (% a year)"),
-        min_value=0,
-        max_value=MOST_DISCOUNT,
-        key="value_discount",
+        DEFAULT_DISCOUNT,
+        0,
+        MOST_DISCOUNT,
         width=170,
-        on_change=lambda: url.put("discount", str(st.session_state["value_discount"])),
-        help=_("A purchase in a year is worth that much less than one today."),
+        help_text=_("A purchase in a year is worth that much less than one today."),
     )
-    return int(st.session_state["value_discount"])
 
 
 def ask(view: View) -> CustomerValue:

@@ -43,6 +43,25 @@ def choose(name: str, label: str, options: Mapping[str, str], default: str, *, h
     return str(st.session_state[key])
 
 
+def choose_number(
+    name: str, label: str, default: int, least: int, most: int, *, width: int = 150, help_text: str | None = None
+) -> int:
+    """Draw a whole number from `least` to `most` and return it; what the URL asks beyond them is the default."""
+    key = f"choose_{name}"
+    asked = url.get(name, str(default)) or ""
+    st.session_state[key] = int(asked) if asked.isdecimal() and least <= int(asked) <= most else default
+    st.number_input(
+        label,
+        min_value=least,
+        max_value=most,
+        key=key,
+        width=width,
+        on_change=lambda: url.put(name, str(st.session_state[key])),
+        help=help_text,
+    )
+    return int(st.session_state[key])
+
+
 def choose_day(name: str, label: str, default: date, first: date, last: date, *, help_text: str | None = None) -> date:
     """Draw a calendar day within bounds and return it."""
     key = f"choose_{name}"

@@ -13,7 +13,7 @@ from numba import njit
 from pydantic import SkipValidation
 
 from ulm_core.errors import NotFoundError
-from ulm_core.lifecycle.breakdown import Counts, add_up, n_rows, row_of, thin, user_rows
+from ulm_core.lifecycle.breakdown import ANY_ROW, Counts, add_up, n_rows, row_of, thin, user_rows
 from ulm_core.lifecycle.conditions import EventMatch
 from ulm_core.lifecycle.filters import UserLabels
 from ulm_core.lifecycle.matching import resolve
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 ACTIVITIES = (N_("new"), N_("returning"), N_("resurrecting"), N_("dormant"))
 ACTIVE = "active"
 _NEW, _RETURNING, _RESURRECTING, _DORMANT = range(4)
-_ACTIVE, _ANY_ROW = -1, -1
+_ACTIVE = -1
 _UNKNOWN = np.iinfo(np.int64).min
 Times = npt.NDArray[np.int64]
 
@@ -131,7 +131,7 @@ class Activity(Result):
             raise NotFoundError.for_name("stage", activity, (*ACTIVITIES, ACTIVE))
         position = self.periods.position(period) if isinstance(period, str) else int(period)
         state = _ACTIVE if activity == ACTIVE else ACTIVITIES.index(activity)
-        return self.find(row_of(self.labels, group[0]) if group else _ANY_ROW, state, position)
+        return self.find(row_of(self.labels, group[0]) if group else ANY_ROW, state, position)
 
     def to_json(self) -> dict[str, Any]:
         """Return the series by name; dormant negative."""
@@ -269,7 +269,7 @@ def _walker(
     rows = user_rows(spec.labels, spec.users, index.n_users)
     sign_ups = np.empty(0, np.int64) if spec.sign_ups is None else spec.sign_ups
 
-    def walk(part: Partition, row: int = _ANY_ROW, state: int = 0, period: int = -1) -> Any:
+    def walk(part: Partition, row: int = ANY_ROW, state: int = 0, period: int = -1) -> Any:
         first, stop = part.first_user, part.first_user + part.n_users
         return walk_activity(
             active.offsets[first : stop + 1], active.periods, active.before[first:stop], starts, sign_ups[first:stop],

@@ -12,6 +12,7 @@ from ulm_core.lifecycle.filters import UserLabels
 from ulm_core.lifecycle.results import UserMask, mask_or_all
 
 LEFT_OUT = -1
+ANY_ROW = -1  # asked of a cell: whichever row a user is in
 _DENSE = 1 << 18  # cells; above this a partial keeps only the cells that count anybody
 
 Counts = npt.NDArray[np.int64]

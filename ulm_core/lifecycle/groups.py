@@ -10,7 +10,7 @@ import numpy as np
 from ulm_core.lifecycle.cohorts.evaluate import cohort_mask
 from ulm_core.lifecycle.cohorts.store import SEPARATOR, Cohorts
 from ulm_core.lifecycle.filters import UserLabels, attribute_labels
-from ulm_core.lifecycle.rules import NOT_YET_SEEN, UNSEEN, StageRules, workspace_rules
+from ulm_core.lifecycle.rules import UNSEEN, StageRules, workspace_rules
 from ulm_core.lifecycle.stages import stages_at
 from ulm_core.messages import N_
 from ulm_core.timeline.index import TimelineIndex
@@ -57,8 +57,7 @@ def group_labels(
         return attribute_labels(index, snapshot, by)
     rules = rules or workspace_rules(index, config)
     codes = stages_at(index, config, at_us, rules).astype(np.int32)
-    names = (*rules.stages, NOT_YET_SEEN)
-    return UserLabels(BY_STAGE, names, np.where(codes == UNSEEN, np.int32(len(rules.stages)), codes))
+    return UserLabels(BY_STAGE, rules.sources, np.where(codes == UNSEEN, np.int32(len(rules.stages)), codes))
 
 
 def cohort_labels(

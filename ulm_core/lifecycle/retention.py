@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from ulm_core.errors import InputError
 from ulm_core.lifecycle import retention_kernels as kernels
-from ulm_core.lifecycle.breakdown import Counts, add_up, n_rows, row_of, thin, user_rows
+from ulm_core.lifecycle.breakdown import ANY_ROW, Counts, add_up, n_rows, row_of, thin, user_rows
 from ulm_core.lifecycle.intervals import wilson
 from ulm_core.lifecycle.matching import Matcher, resolve
 from ulm_core.lifecycle.periods import Periods
@@ -41,7 +41,6 @@ _KINDS = {
     "first-time": kernels.FIRST_TIME,
     "first-ever": kernels.FIRST_EVER,
 }
-_ANY_ROW = -1
 _NO_VALUE = np.empty(0)
 Find = Callable[[int, int, int], UserCodes]
 Walk = Callable[..., tuple[Counts, Counts, npt.NDArray[np.bool_]]]
@@ -174,7 +173,7 @@ class Retention(Result):
         position = self.periods.position(cohort) if isinstance(cohort, str) else int(cohort)
         if not self.counts[position, column] >= 0:
             raise InputError(N_("This cohort is not followed so far."))
-        return self.find(row_of(self.spec.labels, group[0]) if group else _ANY_ROW, position, column)
+        return self.find(row_of(self.spec.labels, group[0]) if group else ANY_ROW, position, column)
 
     def to_json(self) -> dict[str, Any]:
         """Return cohorts with their counts by column, and the weighted mean row; by group where asked for."""
@@ -260,7 +259,7 @@ def _walker(
         _own(matcher, spec, plan, scale) if spec.own_windows else _calendar(index, config, matcher, spec, plan, scale)
     )
 
-    def one(part: Partition, row: int = _ANY_ROW, cohort: int = -1, column: int = 0) -> Any:
+    def one(part: Partition, row: int = ANY_ROW, cohort: int = -1, column: int = 0) -> Any:
         mine = rows[part.first_user : part.first_user + part.n_users]
         return walk(part, *asked, mine, n_rows(spec.labels), row, cohort, column)
 

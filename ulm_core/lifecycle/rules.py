@@ -173,6 +173,23 @@ class StageRules(_Frozen):
             raise NotFoundError.for_name("stage", stage, self.stages)
         return self.stages.index(stage)
 
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Where a user may come from: every stage, and "not yet seen" as the last."""
+        return (*self.stages, NOT_YET_SEEN)
+
+    def source_code(self, source: str) -> int:
+        """Return the code of one of `sources`; `UNSEEN` for "not yet seen".
+
+        Raises
+        ------
+        NotFoundError
+            When it is none of them.
+        """
+        if source not in self.sources:
+            raise NotFoundError.for_name("stage", source, self.sources)
+        return UNSEEN if source == NOT_YET_SEEN else self.code(source)
+
     def name_of(self, code: int) -> str:
         """Return the name of a stage code; "not yet seen" for `UNSEEN`."""
         return NOT_YET_SEEN if code == UNSEEN else self.stages[code]

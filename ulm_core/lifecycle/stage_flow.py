@@ -9,10 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ulm_core.errors import NotFoundError
 from ulm_core.lifecycle.periods import Interval, Periods
 from ulm_core.lifecycle.results import RangeSpec, Result, Stopwatch, UserCodes, mask_or_all, select
-from ulm_core.lifecycle.rules import NOT_YET_SEEN, UNSEEN, StageRules, workspace_rules
+from ulm_core.lifecycle.rules import UNSEEN, StageRules, workspace_rules
 from ulm_core.lifecycle.stages import StageCodes, assign_stages
 from ulm_core.lifecycle.transitions import count_transitions
 from ulm_core.timeline.index import TimelineIndex
@@ -64,7 +63,7 @@ class StageFlow(Result):
     @property
     def sources(self) -> tuple[str, ...]:
         """Stages at the start: the rows; the last one is "not yet seen"."""
-        return (*self.rules.stages, NOT_YET_SEEN)
+        return self.rules.sources
 
     @property
     def n_complete(self) -> int:
@@ -98,9 +97,7 @@ class StageFlow(Result):
         """Return the users of ``(period index or ISO date, stage at its start, stage at its end)``."""
         period, source, target = cell
         k = self.periods.position(period) if isinstance(period, str) else period
-        if source not in self.sources:
-            raise NotFoundError.for_name("stage", source, self.sources)
-        code = UNSEEN if source == NOT_YET_SEEN else self.rules.code(source)
+        code = self.rules.source_code(source)
         return select((self.codes[:, k] == code) & (self.codes[:, k + 1] == self.rules.code(target)))
 
     def to_json(self) -> dict[str, Any]:

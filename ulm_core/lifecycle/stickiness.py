@@ -12,7 +12,7 @@ import pyarrow as pa
 from pydantic import Field, SkipValidation
 
 from ulm_core.errors import InputError
-from ulm_core.lifecycle.breakdown import Counts, n_rows, row_of, user_rows
+from ulm_core.lifecycle.breakdown import ANY_ROW, Counts, n_rows, row_of, user_rows
 from ulm_core.lifecycle.conditions import EventMatch
 from ulm_core.lifecycle.filters import UserLabels
 from ulm_core.lifecycle.matching import resolve
@@ -25,8 +25,6 @@ from ulm_core.workspace import WorkspaceConfig
 
 if TYPE_CHECKING:
     from ulm_core.warehouse.snapshot import Snapshot
-
-_ANY_ROW = -1
 
 
 class StickinessSpec(RangeSpec):
@@ -100,7 +98,7 @@ class Stickiness(Result):
         number, *group = cell if isinstance(cell, tuple) else (cell,)
         if not 1 <= int(number) <= len(self.counts):
             raise InputError(N_("The range has {n} periods."), n=len(self.counts))
-        return self.find(row_of(self.spec.labels, str(group[0])) if group else _ANY_ROW, int(number))
+        return self.find(row_of(self.spec.labels, str(group[0])) if group else ANY_ROW, int(number))
 
     def to_json(self) -> dict[str, Any]:
         """Return users by number of active periods."""
@@ -160,7 +158,7 @@ def compute_stickiness(
 
     def find(row: int, number: int) -> UserCodes:
         is_it = numbers >= number if spec.cumulative else numbers == number
-        return select(is_it & (kept if row == _ANY_ROW else rows == row))
+        return select(is_it & (kept if row == ANY_ROW else rows == row))
 
     if spec.cumulative:
         by_row = by_row[:, ::-1].cumsum(axis=1)[:, ::-1]

@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ulm_core.errors import InputError, NotFoundError
+from ulm_core.errors import InputError
 from ulm_core.lifecycle.intervals import wilson
 from ulm_core.lifecycle.periods import to_datetime
 from ulm_core.lifecycle.results import Result, Spec, Stopwatch, UserCodes, mask_or_all, select, share_of
-from ulm_core.lifecycle.rules import NOT_YET_SEEN, UNSEEN, StageRules, workspace_rules
+from ulm_core.lifecycle.rules import UNSEEN, StageRules, workspace_rules
 from ulm_core.lifecycle.stages import StageCodes, assign_stages
 from ulm_core.messages import N_
 from ulm_core.timeline.index import TimelineIndex
@@ -68,7 +68,7 @@ class TransitionMatrix(Result):
     @property
     def sources(self) -> tuple[str, ...]:
         """Stages before: the rows; the last one is "not yet seen"."""
-        return (*self.rules.stages, NOT_YET_SEEN)
+        return self.rules.sources
 
     @property
     def rates(self) -> npt.NDArray[np.float64]:
@@ -101,9 +101,7 @@ class TransitionMatrix(Result):
     def users(self, cell: tuple[str, str]) -> UserCodes:
         """Return the users who went from the first stage of `cell` to the second."""
         source, target = cell
-        if source not in self.sources:
-            raise NotFoundError.for_name("stage", source, self.sources)
-        code = UNSEEN if source == NOT_YET_SEEN else self.rules.code(source)
+        code = self.rules.source_code(source)
         return select((self.before == code) & (self.after == self.rules.code(target)))
 
     def to_json(self) -> dict[str, Any]:
